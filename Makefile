@@ -1,0 +1,63 @@
+SHELL := bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+# Notebooks run in their own folders, so the data folder must be absolute; one that is missing is an error, not a skip.
+ifdef MIRNBDEV_DATA
+  override MIRNBDEV_DATA := $(or $(shell cd "$(MIRNBDEV_DATA)" && pwd),$(error MIRNBDEV_DATA is not a folder: $(MIRNBDEV_DATA)))
+  export MIRNBDEV_DATA
+endif
+
+# apt as root, or with a sudo that asks for nothing
+apt = { sudo=; [ "$$(id -u)" = 0 ] || sudo='sudo -n'; \
+        $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(1); } >/dev/null
+browser = command -v "$${CHROMIUM:-chromium}" google-chrome >/dev/null
+
+.PHONY: help run test lab book bench readme clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+run: $(VENV)/library ## simulate 100 precursors, score and explain them, write out/report.html
+	$(BIN)/mirnbdev report -o out
+
+test: $(VENV)/dev ## run every notebook and every test
+	@$(browser) || { echo 'Installing Chromium by apt for the browser tests ...'; $(call apt,chromium) && $(browser); } || \
+	  echo 'No Chromium: apt could not install it. Install Chromium or Google Chrome yourself, or set CHROMIUM=/path/to/it; until then browser tests are skipped.'
+	@$(if $(MIRNBDEV_DATA),,echo 'MIRNBDEV_DATA is not set: cells and tests that need the data sets are skipped.')
+	@# one process: in nbdev's own worker processes joblib's would idle on for minutes
+	$(BIN)/nbdev_test --n_workers 0 --do_print --timing $(if $(MIRNBDEV_DATA),--flags data)
+	$(BIN)/pytest -ra --tb=short tests
+
+lab: $(VENV)/dev ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab nbs/index.ipynb
+
+book: $(VENV)/dev ## build the book into _book/
+	$(BIN)/jupyter-book build -W -n --keep-going nbs --path-output _book
+	@echo 'Open _book/_build/html/index.html'
+
+bench: $(VENV)/dev ## print the benchmark tables
+	$(BIN)/python benchmarks/encoding.py
+
+readme: $(VENV)/dev ## make README.md from nbs/index.ipynb
+	$(BIN)/python nbs/_ext/readme.py
+
+clean: ## remove what the other targets made
+	rm -rf .venv out _book build *.egg-info
+
+# The two stamps: a second run sets nothing up again unless what is to be installed has changed.
+$(VENV)/library: settings.ini setup.py pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'mirnbdev needs Python 3.11 or later; name one with make PYTHON=python3.12 ...'; exit 1; }
+	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV) >/dev/null || \
+	  { echo 'Installing python3-venv by apt ...'; $(call apt,python3-venv) && $(PYTHON) -m venv $(VENV); } || \
+	  { echo 'Python cannot make a virtual environment here. On Debian or Ubuntu: sudo apt-get install python3-venv'; exit 1; }
+	@echo 'Installing the library into $(VENV): once, a few minutes ...'
+	$(BIN)/pip install -q -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/library
+	@echo 'Installing what the tests and the book need ...'
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,145 @@
+"The command line on good and bad input, as a user calls it: never a traceback, never a lost record, no half-written file."
+import csv, gzip, os, random, signal, subprocess, sys, time
+from pathlib import Path
+import numpy as np, pytest
+
+MIR21 = 'UGUCGGGUAGCUUAUCAGACUGAUGUUGACUGUUGAAUCUCAUGGCAACACCAGUCGAUGGGCUGUCUGACA'
+COMMAND = [str(Path(sys.executable).with_name('mirnbdev'))]
+
+def mirnbdev(*args, cwd, stdin=b''):
+    return subprocess.run([*COMMAND, *map(str, args)], cwd=cwd, input=stdin, capture_output=True, timeout=300)
+
+def fasta(*sequences, end='\n'): return ''.join(f'>r{i}{end}{s}{end}' for i,s in enumerate(sequences)).encode()
+
+# name -> (bytes, rows that must come out, exit status, a word in the flags or in the message)
+RECORDS = {
+    'plain.fa': (fasta(MIR21), 1, 0, ''),
+    'crlf.fa': (fasta(MIR21, MIR21[:40], end='\r\n'), 2, 0, ''),
+    'lower.fa': (fasta(MIR21.lower()), 1, 0, ''),
+    'dna.fa': (fasta(MIR21.replace('U', 'T')), 1, 0, ''),
+    'gz.fa.gz': (gzip.compress(fasta(MIR21)), 1, 0, ''),
+    'lines.fa': (fasta('\n'.join(MIR21[i:i+7] for i in range(0, len(MIR21), 7))), 1, 0, ''),
+    'letters.fa': (fasta(MIR21, 'ACGX'+MIR21, MIR21), 3, 1, "letter 'X' at position 4"),
+    'iupac.fa': (fasta(MIR21[:30]+'N'+MIR21[30:]), 1, 1, "letter 'N' at position 31"),
+    'nosequence.fa': (b'>a\n>b\n'+MIR21.encode()+b'\n', 2, 1, 'empty sequence'),
+    'duplicate.fa': (b'>a\nGGGGAAAACCCC\n>a\nGGGGAAAACCCC\n', 2, 0, 'duplicate_name'),
+    'noname.fa': (b'>\n'+MIR21.encode()+b'\n', 1, 0, ''),
+    'one.fa': (fasta('A'), 1, 0, 'no_pairs'),
+    'flat.fa': (fasta('A'*60), 1, 0, 'no_pairs'),
+    'long.fa': (fasta(''.join(random.Random(0).choices('ACGU', k=5000)), MIR21), 2, 1, '5000 nt is longer than'),
+    'cut.fa': (fasta('G'*5+'GC'*60+'AAAA'+'GC'*60+'C'*5), 1, 0, 'cut'),
+    'line10M.fa': (b'>a\n'+b'ACGU'*2_500_000+b'\n>b\n'+MIR21.encode()+b'\n', 2, 1, 'is longer than'),
+}
+# name -> (bytes, a word in the message): no file can come out
+FILES = {
+    'empty.fa': (b'', 'no records'),
+    'blank.fa': (b'\n\n', 'no records'),
+    'headless.fa': (b'ACGU\nACGU\n', "Expected '>'"),
+    'binary.fa': (bytes(range(256))*50, 'not text'),
+    'image.fa': (b'\x89PNG\r\n\x1a\n\0\0', 'not text'),
+    'short.fa.gz': (gzip.compress(fasta(*[MIR21]*500))[:-30], 'too early'),
+    'fake.fa.gz': (b'this is not gzip', 'not FASTA'),
+}
+
+def check(r, status):
+    assert b'Traceback' not in r.stderr, r.stderr.decode()
+    assert r.returncode==status, (r.returncode, r.stderr.decode())
+
+def names(data):
+    text = gzip.decompress(data) if data[:2]==b'\x1f\x8b' else data
+    return [(l[1:].split() or [b'record_1'])[0].decode() for l in text.splitlines() if l.startswith(b'>')]
+
+@pytest.mark.parametrize('file', RECORDS)
+def test_every_record_comes_out_of_detect(file, tmp_path):
+    data, rows, status, word = RECORDS[file]
+    (tmp_path/file).write_bytes(data)
+    r = mirnbdev('detect', file, '-o', 'out.tsv', cwd=tmp_path)
+    check(r, status)
+    out = list(csv.DictReader((tmp_path/'out.tsv').open(), delimiter='\t', quoting=csv.QUOTE_NONE))
+    assert [x['name'] for x in out]==names(data) and len(out)==rows
+    assert any(word in x['flags'] for x in out)
+    for x in out:
+        if 'failed' in x['flags']: assert x['probability']=='' and r.stderr
+        else: assert 0<=float(x['probability'])<=1 and x['call'] in '01' and len(x['structure'])==int(x['length'])
+
+@pytest.mark.parametrize('file', RECORDS)
+def test_every_record_comes_out_of_encode(file, tmp_path):
+    data, rows, status, word = RECORDS[file]
+    (tmp_path/file).write_bytes(data)
+    check(mirnbdev('encode', file, '-o', 'out.npz', cwd=tmp_path), status)
+    with np.load(tmp_path/'out.npz', allow_pickle=False) as z:
+        assert z['images'].shape==(rows, 25, 100, 3) and z['images'].dtype==np.uint8
+        assert list(z['names'])==names(data)
+        assert {len(z[k]) for k in ('sequences', 'structures', 'mfe', 'flags')}=={rows}
+        assert any(word in f for f in z['flags'])
+        for image,flag in zip(z['images'], z['flags']): assert (image==255).all()==('failed' in flag)
+
+@pytest.mark.parametrize('file', FILES)
+def test_what_is_no_fasta_is_said_and_writes_nothing(file, tmp_path):
+    data, word = FILES[file]
+    (tmp_path/file).write_bytes(data)
+    r = mirnbdev('encode', file, '-o', 'out.npz', cwd=tmp_path)
+    check(r, 1)
+    assert word in r.stderr.decode() and file in r.stderr.decode()
+    assert [p.name for p in tmp_path.iterdir()]==[file]
+
+def test_iupac_letters_are_kept_when_asked(tmp_path):
+    (tmp_path/'n.fa').write_bytes(RECORDS['iupac.fa'][0])
+    r = mirnbdev('detect', 'n.fa', '--iupac', cwd=tmp_path)
+    check(r, 0)
+    assert b'iupac' in r.stdout
+
+@pytest.mark.parametrize('data', [fasta(MIR21), gzip.compress(fasta(MIR21))])
+def test_standard_input(data, tmp_path):
+    r = mirnbdev('detect', '-', cwd=tmp_path, stdin=data)
+    check(r, 0)
+    assert r.stdout.splitlines()[1].startswith(b'r0\t72\t')
+
+@pytest.mark.parametrize('args', [('detect', 'nowhere.fa'), ('encode', 'a.fa', '-o', 'a.txt'), ('encode', 'a.fa', '-o', 'no/such/a.npz'), ('encode', 'a.fa', '-o', '.'),
+                                  ('detect',), ('frobnicate',), ('simulate', '-n', '0'), ('simulate', '--label', 'cat'), ('explain', 'a.fa', '--method', 'magic')])
+def test_wrong_usage(args, tmp_path):
+    (tmp_path/'a.fa').write_bytes(fasta(MIR21))
+    check(mirnbdev(*args, cwd=tmp_path), 2)
+
+def test_a_full_disk(tmp_path):
+    (tmp_path/'a.fa').write_bytes(fasta(MIR21))
+    r = mirnbdev('detect', 'a.fa', '-o', '/dev/full', cwd=tmp_path)
+    check(r, 1)
+    assert b'No space left' in r.stderr
+
+def test_damaged_weights(tmp_path):
+    (tmp_path/'a.fa').write_bytes(fasta(MIR21))
+    (tmp_path/'detector.safetensors').write_bytes(b'damaged')
+    r = mirnbdev('detect', 'a.fa', '--model', '.', cwd=tmp_path)
+    check(r, 1)
+    assert b'not the weights of a detector' in r.stderr
+
+@pytest.mark.parametrize('command', ['encode', 'detect'])
+def test_ctrl_c_leaves_nothing_behind(command, tmp_path):
+    rng = random.Random(0)
+    (tmp_path/'a.fa').write_bytes(fasta(*[''.join(rng.choices('ACGU', k=400)) for _ in range(3000)]))
+    out = {'encode':'out.npz', 'detect':'out.tsv'}[command]
+    p = subprocess.Popen([*COMMAND, command, 'a.fa', '-o', out], cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True)
+    time.sleep(12)
+    assert p.poll() is None, 'it should still be folding'
+    os.killpg(p.pid, signal.SIGINT) # as a terminal does, to the workers too
+    _, err = p.communicate(timeout=60)
+    assert p.returncode==130 and b'Traceback' not in err and b'interrupted' in err, err.decode()
+    assert [f.name for f in tmp_path.iterdir()]==['a.fa']
+
+def test_equal_seeds_give_equal_molecules(tmp_path):
+    a, b, c = (mirnbdev('simulate', '-n', 5, '--seed', s, cwd=tmp_path).stdout for s in (1, 1, 2))
+    assert a==b!=c and len(a.splitlines())==6
+
+def test_explain_scores_every_nucleotide(tmp_path):
+    (tmp_path/'a.fa').write_bytes(fasta(MIR21, 'ACGX'))
+    r = mirnbdev('explain', 'a.fa', cwd=tmp_path)
+    check(r, 1)
+    rows = list(csv.DictReader(r.stdout.decode().splitlines(), delimiter='\t'))
+    assert ''.join(x['nucleotide'] for x in rows)==MIR21 and [x['name'] for x in rows][-1]=='r1'
+
+def test_a_report_is_one_self_contained_page(tmp_path):
+    check(mirnbdev('report', '-n', 6, '-o', 'out', cwd=tmp_path), 0)
+    page = (tmp_path/'out'/'report.html').read_text()
+    assert 'src="http' not in page and '<link' not in page and page.count('<svg')==12+6
+    assert (tmp_path/'out'/'simulated.fa').read_text().count('>')==6

@@ -1,0 +1,15 @@
+"The library, the notebooks and the README in git are what nbdev would write."
+import filecmp, shutil, subprocess, sys
+from conftest import ROOT
+
+def generated(base):
+    files = [*(base/'mirnbdev').glob('*.py'), *(base/'nbs').rglob('*.ipynb'), base/'README.md', *(base/'readme_files').glob('*')]
+    return {p.relative_to(base) for p in files if p.exists() and '.ipynb_checkpoints' not in p.parts}
+
+def test_export_clean_and_readme_change_nothing(tmp_path):
+    shutil.copytree(ROOT/'nbs', tmp_path/'nbs', ignore=shutil.ignore_patterns('.ipynb_checkpoints', '_build'))
+    shutil.copy(ROOT/'settings.ini', tmp_path)
+    for cmd in (['nbdev_export'], ['nbdev_clean'], [sys.executable, 'nbs/_ext/readme.py']): subprocess.run(cmd, cwd=tmp_path, check=True)
+    changed = [str(p) for p in sorted(generated(tmp_path) | generated(ROOT))
+               if not ((tmp_path/p).exists() and (ROOT/p).exists() and filecmp.cmp(tmp_path/p, ROOT/p, shallow=False))]
+    assert not changed, f'run `nbdev_export`, `nbdev_clean` and `make readme`, then commit: {changed}'
