@@ -2,6 +2,8 @@ SHELL := bash
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# the environment's commands first, for notebooks and tests that call them
+IN_VENV = PATH="$(abspath $(BIN)):$$PATH"
 
 # Notebooks run in their own folders, so the data folder must be absolute; one that is missing is an error, not a skip.
 ifdef MIRNBDEV_DATA
@@ -14,34 +16,38 @@ apt = { sudo=; [ "$$(id -u)" = 0 ] || sudo='sudo -n'; \
         $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(1); } >/dev/null
 browser = command -v "$${CHROMIUM:-chromium}" google-chrome >/dev/null
 
-.PHONY: help run test lab book bench readme clean
+.PHONY: help run test lab book bench weights readme clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 run: $(VENV)/library ## simulate 100 precursors, score and explain them, write out/report.html
-	$(BIN)/mirnbdev report -o out
+	$(IN_VENV) mirnbdev report -o out
 
 test: $(VENV)/dev ## run every notebook and every test
 	@$(browser) || { echo 'Installing Chromium by apt for the browser tests ...'; $(call apt,chromium) && $(browser); } || \
 	  echo 'No Chromium: apt could not install it. Install Chromium or Google Chrome yourself, or set CHROMIUM=/path/to/it; until then browser tests are skipped.'
 	@$(if $(MIRNBDEV_DATA),,echo 'MIRNBDEV_DATA is not set: cells and tests that need the data sets are skipped.')
 	@# one process: in nbdev's own worker processes joblib's would idle on for minutes
-	$(BIN)/nbdev_test --n_workers 0 --do_print --timing $(if $(MIRNBDEV_DATA),--flags data)
-	$(BIN)/pytest -ra --tb=short tests
+	$(IN_VENV) nbdev_test --n_workers 0 --do_print --timing $(if $(MIRNBDEV_DATA),--flags data)
+	$(IN_VENV) pytest -ra --tb=short tests
 
 lab: $(VENV)/dev ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab nbs/index.ipynb
+	$(IN_VENV) jupyter lab nbs/index.ipynb
 
 book: $(VENV)/dev ## build the book into _book/
-	$(BIN)/jupyter-book build -W -n --keep-going nbs --path-output _book
+	$(IN_VENV) jupyter-book build -W -n --keep-going nbs --path-output _book
 	@echo 'Open _book/_build/html/index.html'
 
 bench: $(VENV)/dev ## print the benchmark tables
-	$(BIN)/python benchmarks/encoding.py
+	$(IN_VENV) python benchmarks/encoding.py
+
+weights: $(VENV)/dev ## train the shipped weights anew: half an hour on two cores, needs the data sets
+	$(BIN)/python benchmarks/train.py detector
+	$(BIN)/python benchmarks/train.py generator
 
 readme: $(VENV)/dev ## make README.md from nbs/index.ipynb
-	$(BIN)/python nbs/_ext/readme.py
+	$(IN_VENV) python nbs/_ext/readme.py
 
 clean: ## remove what the other targets made
 	rm -rf .venv out _book build *.egg-info

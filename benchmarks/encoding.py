@@ -58,7 +58,7 @@ def memory(path, n):
         if any(before<m<=seen for m in marks): print(f'{seen:>12} records {resident():8.0f} MB')
 
 if __name__=='__main__':
-    n, big = map(int, (sys.argv[1:] + ["3000", "1000000"][len(sys.argv)-1:]))
+    n, big = map(int, (sys.argv[1:] + ["2000", "1000000"][len(sys.argv)-1:]))
     path = Path(tempfile.mkdtemp())/'a.fa'
     write_fasta(records(n), path)
     times = {(f.__name__, jobs): [] for jobs in (1, 2) for f in (folding_alone, whole_path)}

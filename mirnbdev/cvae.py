@@ -7,20 +7,19 @@ __all__ = ['NUCLEOTIDES_OF', 'START', 'END', 'LONGEST', 'LIMITS', 'remaining', '
            'Generator', 'pair_f1', 'refold', 'simulate', 'sample_table', 'generation_set', 'generator_numbers',
            'train_generator']
 
-# %% ../nbs/04_cvae.ipynb #e4cf9fe8
+# %% ../nbs/04_cvae.ipynb #e1c61aca
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
-from .cnn import Batches, Detector, detection_records, fold_frame, inference, load_weights, save_weights, train_epochs
+from .cnn import Batches, Detector, Trained, detection_records, fold_frame, inference, train_epochs
 from .data import dinucleotide_shuffle, well_known
 from .encoding import KIND, MAY_FOLLOW, column_word, encode, hairpin_flags, hairpin_from_word, word_array, words_from_array
 from .hairpin import Hairpin, Record, fold_many, pair_table
 
-# %% ../nbs/04_cvae.ipynb #d73e40e6
+# %% ../nbs/04_cvae.ipynb #85adfdae
 NUCLEOTIDES_OF = torch.tensor([{'loop':1, 'pair':2, 'mismatch':2}.get(k, 1) for k in KIND]+[0]) # of each letter; the end has none
 START, END, LONGEST = 35, 34, 255 # letter numbers; nucleotides counted
 
@@ -31,7 +30,7 @@ def remaining(letters:Tensor, # (n, columns) numbers of letters
     written = NUCLEOTIDES_OF[letters].cumsum(1)
     return (length[:,None]-written+NUCLEOTIDES_OF[letters]).clamp(0, LONGEST)
 
-# %% ../nbs/04_cvae.ipynb #05ddec8d
+# %% ../nbs/04_cvae.ipynb #9585a71d
 def words_to_tensors(hairpins:Sequence[Hairpin], # ACGU, at most 100 columns
                      labels:Sequence[int] # 1 a precursor, 0 not
                     )->tuple[Tensor,Tensor,Tensor]: # Letters (n, 100), labels (n,), lengths (n,)
@@ -39,10 +38,10 @@ def words_to_tensors(hairpins:Sequence[Hairpin], # ACGU, at most 100 columns
     letters = torch.from_numpy(word_array([column_word(h) for h in hairpins]))
     return letters, torch.from_numpy(np.array(labels, np.int64)), torch.tensor([len(h) for h in hairpins])
 
-# %% ../nbs/04_cvae.ipynb #3e3223aa
+# %% ../nbs/04_cvae.ipynb #297abb35
 class HairpinCVAE(nn.Module):
     "Word -> z -> word, under a label and a length."
-    def __init__(self, latents:int=16, hidden:int=192):
+    def __init__(self, latents:int=16, hidden:int=256):
         super().__init__()
         self.letter, self.label, self.left = nn.Embedding(36, 32), nn.Embedding(2, 8), nn.Embedding(LONGEST+1, 24)
         conv = lambda a, b: [nn.Conv1d(a, b, 5, stride=2, padding=2), nn.BatchNorm1d(b), nn.ReLU()]
@@ -53,7 +52,7 @@ class HairpinCVAE(nn.Module):
         self.latents, self.beta, self.forget = latents, 1., .2 # weight of the KL and share of letters hidden from the decoder, in training
         self.register_buffer('length_counts', torch.zeros(2, LONGEST+1))
 
-# %% ../nbs/04_cvae.ipynb #c17e95c6
+# %% ../nbs/04_cvae.ipynb #f3081974
 @patch
 def condition(self:HairpinCVAE, label:Tensor, length:Tensor)->Tensor: # (n, 32)
     "Label and length as one vector."
@@ -66,7 +65,7 @@ def infer(self:HairpinCVAE, letters:Tensor, label:Tensor, length:Tensor)->tuple[
     mu, logvar = self.posterior(torch.cat([x, self.condition(label, length)], -1)).chunk(2, -1)
     return mu, logvar.clamp(-8, 8)
 
-# %% ../nbs/04_cvae.ipynb #f3a91b53
+# %% ../nbs/04_cvae.ipynb #d81c4573
 @patch
 def write(self:HairpinCVAE, z:Tensor, before:Tensor, left:Tensor, label:Tensor, length:Tensor, state:Tensor|None=None):
     "Logits of the letters (n, columns, 35) after the letters `before`, and the state to go on from."
@@ -76,7 +75,7 @@ def write(self:HairpinCVAE, z:Tensor, before:Tensor, left:Tensor, label:Tensor, 
     hidden, state = self.gru(inputs, state)
     return self.out(hidden), state
 
-# %% ../nbs/04_cvae.ipynb #d3fe0758
+# %% ../nbs/04_cvae.ipynb #18273d07
 class Elbo(NamedTuple):
     "Nats for each hairpin."
     nll:Tensor # (n,)
@@ -95,23 +94,19 @@ def elbo_terms(self:HairpinCVAE, letters:Tensor, label:Tensor, length:Tensor)->E
     counts = torch.cat([torch.ones_like(letters[:,:1]), letters[:,:-1]!=END], 1) # up to and with the first end letter
     return Elbo((nll*counts).sum(1), .5*(mu**2 + logvar.exp() - 1 - logvar))
 
-# %% ../nbs/04_cvae.ipynb #3cd80d8e
+# %% ../nbs/04_cvae.ipynb #c8ea320a
 def _cvae_loss(model, letters, label, length):
     "Mean negative bound; with beta and free nats in training."
     nll, kl = model.elbo_terms(letters, label, length)
     if not model.training: return (nll+kl.sum(1)).mean()
     return nll.mean() + model.beta*kl.mean(0).clamp(min=.25).sum()
 
-# %% ../nbs/04_cvae.ipynb #2631ab89
-class Generator:
+# %% ../nbs/04_cvae.ipynb #7de57942
+class Generator(Trained):
     "Writes new hairpins."
-    def __init__(self, seed:int=0):
-        self.seed, self.card = seed, {}
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            self.model = HairpinCVAE()
+    kind, network = 'generator', HairpinCVAE
 
-# %% ../nbs/04_cvae.ipynb #bf161a24
+# %% ../nbs/04_cvae.ipynb #6a5d3d76
 @patch
 def fit(self:Generator,
         hairpins:Sequence[Hairpin], # ACGU, at most 100 columns
@@ -130,7 +125,7 @@ def fit(self:Generator,
         self.history = train_epochs(model, _cvae_loss, batches, check, epochs)
     return self
 
-# %% ../nbs/04_cvae.ipynb #598d37c2
+# %% ../nbs/04_cvae.ipynb #9a2598fc
 def _allowed(before, loop):
     "Which letters may come: (n, 35) bool; `loop` counts the loop letters so far."
     may = torch.from_numpy(MAY_FOLLOW)[before.clamp(max=END)]
@@ -148,7 +143,7 @@ def decode(self:Generator,
           )->list[Hairpin]: # n, with the structure as designed
     "Write a hairpin for each row of `z`."
     n, g, out = len(z), torch.Generator().manual_seed(seed), []
-    label, length = (torch.as_tensor(x).expand(n) for x in (label, length))
+    label, length = (torch.as_tensor(x, dtype=torch.long).expand(n) for x in (label, length))
     before, left, loop, state = torch.full((n,), START), length.clone(), torch.zeros(n, dtype=torch.long), None
     with inference(self.model):
         for _ in range(100):
@@ -159,7 +154,7 @@ def decode(self:Generator,
     words = words_from_array(torch.stack(out, 1).numpy()) if n else []
     return [hairpin_from_word(w, f'sim-{i+1}') for i,w in enumerate(words)]
 
-# %% ../nbs/04_cvae.ipynb #c3a1e901
+# %% ../nbs/04_cvae.ipynb #bcfd3f36
 @patch
 def sample(self:Generator,
            n:int, # How many
@@ -173,7 +168,7 @@ def sample(self:Generator,
     if length is None: length = torch.multinomial(self.model.length_counts[label], n, replacement=True, generator=g) if n else []
     return self.decode(torch.randn(n, self.model.latents, generator=g), label, length, temperature, seed)
 
-# %% ../nbs/04_cvae.ipynb #91377d8d
+# %% ../nbs/04_cvae.ipynb #4dd35966
 @patch
 def encode(self:Generator, hairpins:Sequence[Hairpin], label:int=1)->Tensor: # (n, 16), means of the posterior
     "Read hairpins into latents."
@@ -187,22 +182,7 @@ def elbo(self:Generator, hairpins:Sequence[Hairpin], labels:Sequence[int], seed:
         parts = [self.model.elbo_terms(*b) for b in Batches(words_to_tensors(hairpins, labels), 512)]
     return Elbo(*(torch.cat(x) for x in zip(*parts)))
 
-# %% ../nbs/04_cvae.ipynb #3f6f367a
-@patch
-def save(self:Generator, folder:str|Path)->None:
-    "Write weights and card into `folder`."
-    save_weights(self.model, self.card, folder, 'generator')
-
-@patch(cls_method=True)
-def load(cls:Generator, folder:str|Path|None=None # None: the shipped weights
-        )->Generator:
-    "Read a generator back."
-    out = cls()
-    out.card = load_weights(out.model, folder, 'generator')
-    out.model.eval()
-    return out
-
-# %% ../nbs/04_cvae.ipynb #589d9666
+# %% ../nbs/04_cvae.ipynb #5e5ced79
 def pair_f1(designed:str, refolded:str # Dot-bracket structures of equal length
            )->float: # 1 if all pairs agree; two structures without pairs agree
     "Base-pair F1 of two structures."
@@ -213,7 +193,7 @@ def refold(hairpins:Sequence[Hairpin], n_jobs:int=-1)->list[Hairpin]: # In the s
     "Fold the sequences of `hairpins` anew."
     return list(fold_many((Record(h.name, h.sequence) for h in hairpins), n_jobs=n_jobs))
 
-# %% ../nbs/04_cvae.ipynb #804eacaa
+# %% ../nbs/04_cvae.ipynb #9de188fb
 def simulate(
     generator:Generator,
     detector:Detector,
@@ -230,7 +210,7 @@ def simulate(
                              refolded=[h.structure for h in folded], mfe=[h.mfe for h in folded], score=detector.predict_proba(folded)[:,1],
                              pair_f1=[pair_f1(a.structure, b.structure) for a,b in zip(designed, folded)], length=[len(h) for h in designed]))
 
-# %% ../nbs/04_cvae.ipynb #9e38aaf8
+# %% ../nbs/04_cvae.ipynb #e5240c58
 def _row(designed, folded, scores, seed, n=200):
     "Mean of each measure, with a 95 % bootstrap interval."
     d = pd.DataFrame({'single hairpin': [not hairpin_flags(h).startswith('several') for h in folded], 'score >= .5': scores>=.5,
@@ -252,7 +232,7 @@ def sample_table(sets:dict[str,Sequence[Hairpin]], # Name -> hairpins with their
         rows[name] = _row(hairpins, folded, detector.predict_proba(folded)[:,1], seed)
     return pd.DataFrame(rows).T
 
-# %% ../nbs/04_cvae.ipynb #07bea414
+# %% ../nbs/04_cvae.ipynb #5ea01e61
 def generation_set(split:str # 'train', 'validation' or 'test'
                   )->tuple[list[Hairpin],np.ndarray,np.ndarray]: # Hairpins, labels, and how many were left out for each label
     "Precursors and pseudo-hairpins that the generator can write."
@@ -262,7 +242,7 @@ def generation_set(split:str # 'train', 'validation' or 'test'
     keep = np.array([not hairpin_flags(h) and bool(h.sequence) for h in hairpins])
     return [h for h,k in zip(hairpins, keep) if k], label[keep], np.bincount(label[~keep], minlength=2)
 
-# %% ../nbs/04_cvae.ipynb #ec5ad5aa
+# %% ../nbs/04_cvae.ipynb #9a5ec57f
 def generator_numbers(generator:Generator, hairpins:Sequence[Hairpin], labels:np.ndarray)->dict: # On held-out hairpins, label by label
     "Nats a hairpin and a column, and latents in use (variance of the posterior mean above .01: Burda et al. 2016)."
     out = {}
@@ -273,9 +253,10 @@ def generator_numbers(generator:Generator, hairpins:Sequence[Hairpin], labels:np
                          active_latents=int((generator.encode(h, label).var(0)>.01).sum()))
     return out
 
-# %% ../nbs/04_cvae.ipynb #9a7d807e
+# %% ../nbs/04_cvae.ipynb #e94e9420
 LIMITS = ('Samples are statistical look-alikes, not known molecules; part of them fold differently from their design: refold and select. Trained on single hairpins of at most '
-          '100 columns; lengths outside 40 to 180 nt are extrapolation. Plants, animals and viruses are mixed. Not for naming, registering or counting real microRNAs.')
+          '100 columns; lengths outside 40 to 180 nt are extrapolation. Plants, animals and viruses are mixed. '
+          'The latents carry little (see kl): variety comes from the letters, so a place in latent space says little about a molecule. Not for naming, registering or counting real microRNAs.')
 
 def _length_control(generator, n=400, seed=0):
     "R2 of obtained on asked length, asked over 55 to 130 nt."
@@ -283,7 +264,7 @@ def _length_control(generator, n=400, seed=0):
     got = np.array([len(h) for h in generator.sample(n, length=asked.tolist(), seed=seed)])
     return 1-((got-asked)**2).sum()/((asked-asked.mean())**2).sum()
 
-def train_generator(epochs:int=12, seed:int=0, n:int=1000 # Samples for the table
+def train_generator(epochs:int=16, seed:int=0, n:int=1000 # Samples for the table
                    )->tuple[Generator, pd.DataFrame]: # The generator with its card, and the table of its samples
     "Train on the training clusters, choose the epoch on validation, measure on test."
     sides = {s:generation_set(s) for s in ('train', 'validation', 'test')}
@@ -291,7 +272,7 @@ def train_generator(epochs:int=12, seed:int=0, n:int=1000 # Samples for the tabl
     natural = [test[i] for i in np.random.default_rng(seed).permutation(np.flatnonzero(labels))[:n]]
     shuffled = refold([Hairpin(h.name, s, '.'*len(s)) for h in natural for s in [dinucleotide_shuffle(h.sequence, seed=seed)]])
     table = sample_table({'natural, held out':natural, 'simulated':g.sample(n, seed=seed), 'shuffled':shuffled}, Detector.load(), seed)
-    g.card = dict(model='generator', alphabet='34 column letters', seed=seed, epochs=len(g.history), limits=LIMITS,
+    g.card = dict(model='generator', alphabet='34 column letters', seed=seed, history=g.history.round(3).to_dict('list'), limits=LIMITS,
                   trained_on='miRBase 21, CDS pseudo-hairpins (Xue 2005), Rfam 7 ncRNA; training clusters; single hairpins of at most 100 columns',
                   records={s:dict(used=len(x[0]), left_out=x[2].tolist()) for s,x in sides.items()}, test=generator_numbers(g, test, labels),
                   length_r2=_length_control(g), samples=table.to_dict('index'))

@@ -6,7 +6,7 @@
 __all__ = ['PAGE', 'known_from_fasta', 'known_table', 'plot_scores', 'region_shares', 'html_table', 'html_figure', 'Report',
            'headline', 'contact_sheet', 'report_page', 'make_report', 'write_report']
 
-# %% ../nbs/08_report.ipynb #94dadd65
+# %% ../nbs/08_report.ipynb #8f415a09
 import base64, io
 from collections.abc import Sequence
 from html import escape
@@ -21,13 +21,13 @@ from .encoding import encode, hairpin_flags, png
 from .hairpin import Hairpin, Record, arms, draw, open_whole, read_fasta, write_fasta
 from .saliency import attribute
 
-# %% ../nbs/08_report.ipynb #2df229ad
+# %% ../nbs/08_report.ipynb #135b2501
 def known_from_fasta(path:str|Path # '-' is standard input
                     )->pd.DataFrame: # Columns name, sequence, split (None)
     "Read precursors to compare with."
     return pd.DataFrame([(r.name, r.sequence, None) for r in read_fasta(path)], columns=['name', 'sequence', 'split'])
 
-# %% ../nbs/08_report.ipynb #a29dbc11
+# %% ../nbs/08_report.ipynb #f4402223
 def known_table(detector:Detector,
                 known:pd.DataFrame|None=None, # Columns name, sequence, split; None: `well_known`
                 seed:int=0,
@@ -40,7 +40,7 @@ def known_table(detector:Detector,
     d['mfe'] = [h.mfe for h in d.hairpin]
     return d
 
-# %% ../nbs/08_report.ipynb #f7a182af
+# %% ../nbs/08_report.ipynb #85fd0bf2
 def plot_scores(groups:dict[str,Sequence[float]], # Name -> probabilities
                 seed:int=0 # Of the jitter
                ): # Matplotlib figure
@@ -55,7 +55,7 @@ def plot_scores(groups:dict[str,Sequence[float]], # Name -> probabilities
     ax.invert_yaxis(); plt.close(fig)
     return fig
 
-# %% ../nbs/08_report.ipynb #5cc9dc75
+# %% ../nbs/08_report.ipynb #deffae60
 def region_shares(h:Hairpin, scores:np.ndarray # (n,)
                  )->pd.Series: # Shares, which sum to 1
     "Share of the positive attribution in each part of `h`."
@@ -64,7 +64,7 @@ def region_shares(h:Hairpin, scores:np.ndarray # (n,)
     parts = np.split(np.maximum(scores, 0), [five, five+loop])
     return pd.Series([p.sum() for p in parts], index=["5' arm", 'terminal loop', "3' arm"])/(np.maximum(scores, 0).sum() or 1)
 
-# %% ../nbs/08_report.ipynb #9cd6f4b3
+# %% ../nbs/08_report.ipynb #0f429b86
 def html_table(d:pd.DataFrame)->str:
     "A table with two decimals and escaped text."
     return d.to_html(index=False, border=0, float_format='{:.2f}'.format, escape=True)
@@ -76,7 +76,7 @@ def html_figure(picture:bytes|str, # PNG bytes or SVG text
     if isinstance(picture, bytes): picture = f'<img alt="{escape(caption, quote=True)}" src="data:image/png;base64,{base64.b64encode(picture).decode()}">'
     return f'<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>'
 
-# %% ../nbs/08_report.ipynb #08538c0e
+# %% ../nbs/08_report.ipynb #22b9cf16
 PAGE = Template('''<!doctype html><html lang="en"><meta charset="utf-8"><title>mirnbdev report</title><style>
 body{font:16px/1.5 sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222} h1{margin-bottom:0} .sub{color:#666;margin-top:0}
 table{border-collapse:collapse;font-size:.9rem} td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid #ddd} td:first-child,th:first-child{text-align:left}
@@ -88,8 +88,8 @@ wrote $n new ones. Each was folded with ViennaRNA, and a <b>detector</b>, a seco
 a precursor. The same was done for known precursors and for their <i>shuffles</i>, random sequences with the same dinucleotides.</p>
 <div class="big">$headline</div>
 <h2>1. Does the detector believe them?</h2>$scores
-<p>$reading</p>$known<p class="note">"train" means that the precursor, or a relative, was in the detector's training data: its high score is no proof. Only rows marked "test" were
-held out. "-" means that it is not in miRBase 21 under this name.</p>
+<p>$reading</p>$known<p class="note">"train" means that the precursor, or a relative, was in the detector's training data: its high score is no proof. "validation" chose when training stopped. Only rows marked "test" were
+held out altogether. "-" means that it is not in miRBase 21 under this name.</p>
 <h2>2. What the simulated precursors look like</h2>$gallery
 <p>All $n are in <code>simulated.tsv</code> (designed and refolded structure, energy, score) and <code>simulated.fa</code>.</p>$sheet
 <h2>3. Why does the detector say so?</h2>
@@ -99,7 +99,7 @@ held out. "-" means that it is not in miRBase 21 under this name.</p>
 <h2>What not to conclude</h2><p>$limits</p>
 <h2>Make it again</h2><p><code>mirnbdev report -o out --seed $seed</code></p></html>''')
 
-# %% ../nbs/08_report.ipynb #31f218dc
+# %% ../nbs/08_report.ipynb #e11c9c7e
 class Report(NamedTuple):
     "Everything that goes on the page."
     known:pd.DataFrame     # `known_table`
@@ -115,11 +115,11 @@ def headline(r:Report)->dict[str,str]: # What -> how much
     folded = [Hairpin(n, s, x) for n,s,x in zip(r.simulated.name, r.simulated.sequence, r.simulated.refolded)]
     return {'of the simulated are called precursors': _percent(r.simulated.score>=.5), 'of the shuffles are': _percent(r.known.shuffled_score>=.5),
             'of the simulated fold into a single hairpin': _percent(['several' not in hairpin_flags(h) for h in folded]),
-            'of the designed base pairs agree with the fold (mean F1)': f'{r.simulated.pair_f1.mean():.2f}'}
+            'mean F1 of designed and folded base pairs': f'{r.simulated.pair_f1.mean():.2f}'}
 
-# %% ../nbs/08_report.ipynb #eddc814b
+# %% ../nbs/08_report.ipynb #12d47711
 def _gallery(r, n=12):
-    "Drawings of the first simulated hairpins, with their attribution-free colours."
+    "Drawings of the first simulated hairpins, coloured by nucleotide."
     return '<div class="grid">' + ''.join(html_figure(draw(Hairpin(x.name, x.sequence, x.refolded, x.mfe), width=460),
         f'score {x.score:.2f}; F1 of designed and refolded pairs {x.pair_f1:.2f}') for x in r.simulated.head(n).itertuples()) + '</div>'
 
@@ -135,7 +135,7 @@ def _shares(r):
     rows = {k: pd.DataFrame([region_shares(h, s) for h,s in zip(*x)]).mean() for k,x in {'known':(r.known.hairpin, r.why_known), 'simulated':(simulated, r.why_simulated)}.items()}
     return html_table(pd.DataFrame(rows).T.rename_axis('share of positive attribution').reset_index())
 
-# %% ../nbs/08_report.ipynb #917ff1f3
+# %% ../nbs/08_report.ipynb #3e959fe4
 def _reading(r):
     "The scores in a sentence."
     k = r.known
@@ -156,7 +156,7 @@ def contact_sheet(r:Report, n:int=20)->bytes: # PNG
     if len(cells)%2: cells.append(np.full_like(cells[0], 200))
     return png(np.concatenate([np.concatenate(cells[i:i+2], 1) for i in range(0, len(cells), 2)]), zoom=4)
 
-# %% ../nbs/08_report.ipynb #8ac1db9e
+# %% ../nbs/08_report.ipynb #e13d7e2e
 def report_page(r:Report, seed:int)->str: # One self-contained HTML document
     "Put the page together."
     from mirnbdev import __version__
@@ -167,7 +167,7 @@ def report_page(r:Report, seed:int)->str: # One self-contained HTML document
         sheet=html_figure(contact_sheet(r), "What the detector sees: one image a hairpin, terminal loop left, 5' arm above, 3' arm below; yellow A, blue C, red G, green U; long bars are unpaired."),
         why=_why(r), shares=_shares(r), limits=escape(r.limits))
 
-# %% ../nbs/08_report.ipynb #02d2172e
+# %% ../nbs/08_report.ipynb #374a0629
 def make_report(seed:int=0, n:int=100, # Simulated precursors
                 known:pd.DataFrame|None=None # Columns name, sequence, split; None: `well_known`
                )->Report:
@@ -178,7 +178,7 @@ def make_report(seed:int=0, n:int=100, # Simulated precursors
     return Report(k, s, attribute(detector, list(k.hairpin), steps=32).nucleotides, attribute(detector, folded, steps=32).nucleotides,
                   f"Detector: {detector.card['limits']} Generator: {generator.card['limits']}")
 
-# %% ../nbs/08_report.ipynb #51c4489a
+# %% ../nbs/08_report.ipynb #be7ce6e6
 def write_report(r:Report, folder:str|Path, seed:int)->Path: # The page
     "Write tables, pictures and the page into `folder`."
     folder = Path(folder)

@@ -3,11 +3,11 @@ import filecmp, shutil, subprocess, sys
 from conftest import ROOT
 
 def generated(base):
-    files = [*(base/'mirnbdev').glob('*.py'), *(base/'nbs').rglob('*.ipynb'), base/'README.md', *(base/'readme_files').glob('*')]
+    files = [*(base/'mirnbdev').glob('*.py'), *(base/'nbs').rglob('*.ipynb'), base/'README.md', *(base/'nbs'/'_readme').glob('*')]
     return {p.relative_to(base) for p in files if p.exists() and '.ipynb_checkpoints' not in p.parts}
 
 def test_export_clean_and_readme_change_nothing(tmp_path):
-    shutil.copytree(ROOT/'nbs', tmp_path/'nbs', ignore=shutil.ignore_patterns('.ipynb_checkpoints', '_build'))
+    shutil.copytree(ROOT/'nbs', tmp_path/'nbs', ignore=shutil.ignore_patterns('.ipynb_checkpoints', '_build', '_readme'))
     shutil.copy(ROOT/'settings.ini', tmp_path)
     for cmd in (['nbdev_export'], ['nbdev_clean'], [sys.executable, 'nbs/_ext/readme.py']): subprocess.run(cmd, cwd=tmp_path, check=True)
     changed = [str(p) for p in sorted(generated(tmp_path) | generated(ROOT))

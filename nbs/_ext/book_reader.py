@@ -44,12 +44,12 @@ def definitions(source):
 
 @cache
 def symbols():
-    "`{'fold': {'mirnbdev.hairpin', ...}}` for every exported name of every notebook."
+    "`{'fold': ['mirnbdev.hairpin'], ...}` for every exported name of every notebook, in their order."
     res = {}
-    for path in Path(__file__).parents[1].glob('[0-9]*.ipynb'):
+    for path in sorted(Path(__file__).parents[1].glob('[0-9]*.ipynb')):
         nb = NBProcessor(path).nb
         for cell in filter(is_exported, nb.cells):
-            for name, _ in definitions(cell.source): res.setdefault(name, set()).add(module_of(nb))
+            for name, _ in definitions(cell.source): res.setdefault(name, []).append(module_of(nb))
     return res
 
 def module_of(nb):
@@ -88,10 +88,6 @@ def parameters(node, notes):
     return [(name, o and o.annotation, d, o and notes.get((d or o).end_lineno)) for name, o, d in rows]
 
 def row(name, kind, default, meaning):
-    "A row of the table; a typer option keeps its help where others have a comment."
-    if isinstance(kind, ast.Subscript) and ast.unparse(kind.value).endswith('Annotated'):
-        kind, option = kind.slice.elts[:2]
-        meaning = meaning or next((ast.literal_eval(k.value) for k in getattr(option, 'keywords', ()) if k.arg == 'help'), '')
     cells = [name, *(f'`{ast.unparse(o)}`' if o else '' for o in (kind, default)), meaning or '']
     return '| ' + ' | '.join(c.replace('|', r'\|') for c in cells) + ' |'
 
@@ -99,7 +95,8 @@ def entry(name, node, source, module):
     "MyST for one exported symbol: a `py` domain directive with its docstring and a table of its parameters."
     notes, options = comments(source), [f':module: {module}']
     if isinstance(node, (ast.Assign, ast.AnnAssign)):
-        kind, signature, rows, doc = 'data', '', [], notes.get(node.end_lineno, '')
+        kind, signature, rows = 'data', '', []
+        doc = notes.get(node.end_lineno) or next((ast.literal_eval(k.value) for k in ast.walk(node) if isinstance(k, ast.keyword) and k.arg == 'help'), '')
         value = ast.unparse(node.value)
         if len(value) < 60 and ast.unparse(node).startswith(f'{name} '): options.append(f':value: {dumps(value)}')
     else:
@@ -111,7 +108,7 @@ def entry(name, node, source, module):
         if '.' in name and 'staticmethod' not in marks: rows = rows[1:]
         signature = '' if kind == 'property' else '(%s)' % ', '.join(n + (f'={ast.unparse(d)}' if d else '') for n, _, d, _ in rows)
         doc = ast.get_docstring(node) or ''
-        rows = [row(f'`{n}`', *rest) for n, *rest in rows if n != '*']
+        rows = [row(f'`{n}`', *rest) for n, *rest in rows if any(rest)]
         if not is_class and node.returns and ast.unparse(node.returns) != 'None':
             rows.append(row('**returns**', node.returns, None, notes.get(node.returns.end_lineno)))
         if rows: rows = ['', '| | Type | Default | |', '|---|---|---|---|', *rows]
@@ -119,11 +116,10 @@ def entry(name, node, source, module):
     return mk_cell(f"`````{{py:{kind}}} {name}{signature}\n" + '\n'.join(options) + f"\n\n{body}\n`````", 'markdown')
 
 def link(md, module):
-    "Turn `name` into a reference to the exported symbol of that name, first of this module; code fences stay as they are."
+    "Turn `name` into a reference to the exported symbol: this module's, else the first one's. Code fences stay as they are."
     def ref(m):
-        homes = symbols().get(m[1], ())
-        home = module if module in homes else next(iter(homes)) if len(homes) == 1 else None
-        return f"{{py:obj}}`{m[1]}{m[2]} <{home}.{m[1]}>`" if home else m[0]
+        homes = symbols().get(m[1])
+        return f"{{py:obj}}`{m[1]}{m[2]} <{module if module in homes else homes[0]}.{m[1]}>`" if homes else m[0]
     parts = re.split(r'(^ *```.*?^ *```)', md, flags=re.M | re.S)
     return ''.join(p if i % 2 else re.sub(r'(?<![}`])`([A-Za-z_][\w.]*)((?:\(\))?)`(?!`)', ref, p) for i, p in enumerate(parts))
 
