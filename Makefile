@@ -33,7 +33,7 @@ test: $(VENV)/dev ## run every notebook and every test
 	$(IN_VENV) pytest -ra --tb=short tests
 
 lab: $(VENV)/dev ## open the notebooks in JupyterLab
-	$(IN_VENV) jupyter lab nbs/index.ipynb
+	$(IN_VENV) jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) nbs/index.ipynb
 
 book: $(VENV)/dev ## build the book into _book/
 	$(IN_VENV) jupyter-book build -W -n --keep-going nbs --path-output _book

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['LETTERS', 'END', 'COLUMNS', 'KIND', 'SPELL', 'MAY_FOLLOW', 'SYMBOLS', 'STRENGTH', 'COLOUR', 'HEIGHT', 'UP',
            'column_word', 'hairpin_from_word', 'is_canonical', 'word_array', 'words_from_array', 'Sides', 'sides',
-           'bar_lengths', 'draw_sides', 'hairpin_flags', 'Encoded', 'encode', 'png', 'hairpin_from_image',
-           'expected_image']
+           'bar_lengths', 'draw_sides', 'hairpin_flags', 'Encoded', 'encode', 'png', 'stack_images',
+           'hairpin_from_image', 'expected_image']
 
-# %% ../nbs/01_encoding.ipynb #2a9f4184
+# %% ../nbs/01_encoding.ipynb #d59b2728
 import io, re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -17,7 +17,7 @@ import numpy as np
 from fastcore.basics import patch
 from .hairpin import Hairpin, NUCLEOTIDES, Arms, arms, axis
 
-# %% ../nbs/01_encoding.ipynb #c4193ebf
+# %% ../nbs/01_encoding.ipynb #445d460a
 LETTERS = 'acgu' 'AUGCKk' 'bdefhijlmnopqrst' '1234' '5678'
 END = '$' # what stands after the last column
 _N, _UNKNOWN = NUCLEOTIDES, re.compile(f'[^{NUCLEOTIDES}]')
@@ -26,7 +26,7 @@ COLUMNS = ([('loop', c, c) for c in _N] + [('pair', a, b) for a,b in ('AU','UA',
 KIND = [kind for kind,_,_ in COLUMNS] # of each letter
 SPELL = {('|' if kind=='pair' else ' ', a, b):l for l,(kind,a,b) in zip(LETTERS, COLUMNS) if kind!='loop'}
 
-# %% ../nbs/01_encoding.ipynb #78b14c26
+# %% ../nbs/01_encoding.ipynb #9dad0114
 def column_word(h:Hairpin # ACGU only; of several hairpins the `axis` is spelled
                )->str: # One letter a column, loop first
     "Spell `h` as a word over `LETTERS`."
@@ -37,7 +37,7 @@ def column_word(h:Hairpin # ACGU only; of several hairpins the `axis` is spelled
     except KeyError as e: raise ValueError(f'{h.name}: no column letter for the pair {e.args[0][1]}-{e.args[0][2]}') from None
     return a.loop.lower() + ''.join(stem[::-1])
 
-# %% ../nbs/01_encoding.ipynb #3a6a574f
+# %% ../nbs/01_encoding.ipynb #ff8a56f7
 def hairpin_from_word(
     word:str, # Letters of `LETTERS`, loop first; `END` and what follows it is ignored
     name:str='',
@@ -54,7 +54,7 @@ def hairpin_from_word(
     sequence, structure = zip(*five, *((c, '.') for c in loop.upper()), *three) if word else ('', '')
     return Hairpin(name, ''.join(sequence), ''.join(structure))
 
-# %% ../nbs/01_encoding.ipynb #13609092
+# %% ../nbs/01_encoding.ipynb #feb43644
 _AFTER = {'loop':('loop', 'pair', 'end'), 'pair':('pair', 'mismatch', "bulge 5'", "bulge 3'", 'end'), 'mismatch':('mismatch', 'pair', 'end'),
           "bulge 5'":("bulge 5'", 'mismatch', 'pair', 'end'), "bulge 3'":("bulge 3'", 'mismatch', 'pair', 'end'), 'end':('end',)}
 MAY_FOLLOW = np.array([[b in _AFTER[a] for b in KIND+['end']] for a in KIND+['end']]) # (35, 35): letter, next letter
@@ -64,7 +64,7 @@ def is_canonical(word:str)->bool:
     ids = [(LETTERS+END).index(l) for l in word+END]
     return KIND[ids[0]]=='loop' and all(MAY_FOLLOW[a,b] for a,b in zip(ids, ids[1:])) if word else True
 
-# %% ../nbs/01_encoding.ipynb #40e85025
+# %% ../nbs/01_encoding.ipynb #eaf83d0f
 _INDEX = np.full(256, 255, np.uint8); _INDEX[list((LETTERS+END).encode())] = np.arange(35)
 
 def word_array(
@@ -82,7 +82,7 @@ def words_from_array(ids:np.ndarray # (n, width) integers, 0-34
     "Read the rows of `ids` as words, up to the end letter."
     return [''.join((LETTERS+END)[i] for i in row).split(END)[0] for row in ids]
 
-# %% ../nbs/01_encoding.ipynb #896d9a11
+# %% ../nbs/01_encoding.ipynb #5db27d12
 class Sides(NamedTuple):
     "What the image shows of many hairpins, column by column; codes index `SYMBOLS`."
     five_prime:np.ndarray  # (n, columns) uint8
@@ -96,7 +96,7 @@ def _side_text(a:Arms):
     "The three lines of `a`, loop first."
     return a.loop[::-1]+a.five_prime[::-1], a.loop+a.three_prime[::-1], ' '*len(a.loop)+a.pairs[::-1]
 
-# %% ../nbs/01_encoding.ipynb #7b41e7d8
+# %% ../nbs/01_encoding.ipynb #d640b5fc
 def sides(hairpins:Sequence[Hairpin], # Anything, other letters and several hairpins too
          )->Sides: # As many columns as the longest hairpin has
     "Stack the two sides of many hairpins."
@@ -105,7 +105,7 @@ def sides(hairpins:Sequence[Hairpin], # Anything, other letters and several hair
     top, bottom, pairs = (np.frombuffer(''.join(x.ljust(n) for x in xs).encode(), np.uint8).reshape(len(xs), n) for xs in zip(*texts))
     return Sides(_CODE[top], _CODE[bottom], pairs==ord('|'))
 
-# %% ../nbs/01_encoding.ipynb #4ebd7a23
+# %% ../nbs/01_encoding.ipynb #67df2f6c
 def _strengths():
     "Table (7, 7) of d, by the codes of the two facing letters."
     d = np.full((7, 7), 4, np.int16)
@@ -115,7 +115,7 @@ def _strengths():
     return d
 STRENGTH = _strengths()
 
-# %% ../nbs/01_encoding.ipynb #58e26cc6
+# %% ../nbs/01_encoding.ipynb #71ec1e88
 def _runs(free):
     "u for each column of (n, columns) bool `free`: this arm's letter is unpaired."
     n = free.shape[1]
@@ -130,7 +130,7 @@ def bar_lengths(s:Sides)->tuple[np.ndarray, np.ndarray]: # 5' and 3' arm, (n, co
     d = STRENGTH[s.five_prime, s.three_prime] + 1
     return tuple(np.where(arm==6, 0, d + _runs(~s.paired & (arm!=4) & (arm!=6))) for arm in s[:2])
 
-# %% ../nbs/01_encoding.ipynb #64016675
+# %% ../nbs/01_encoding.ipynb #b293315c
 COLOUR = np.array([(255,255,0), (0,0,255), (255,0,0), (0,255,0), (0,0,0), (0,0,0), (255,255,255)], np.uint8) # of `SYMBOLS`
 HEIGHT, UP = 25, 13 # rows in all, rows of the 5' arm
 _DEPTH = np.concatenate([np.arange(UP)[::-1], np.arange(HEIGHT-UP)])[:,None] # rows between a pixel and the middle
@@ -145,7 +145,7 @@ def draw_sides(s:Sides,
         codes[:,rows,:n] = np.where(length[:,None,:n]>_DEPTH[rows], arm[:,None,:n], 6)
     return np.take(COLOUR, codes, axis=0)
 
-# %% ../nbs/01_encoding.ipynb #3b892262
+# %% ../nbs/01_encoding.ipynb #6e57d045
 def hairpin_flags(h:Hairpin, width:int=100 # Columns of the image
                  )->str: # Joined by ';', '' for none
     "What a picture of `h` does not show."
@@ -153,7 +153,7 @@ def hairpin_flags(h:Hairpin, width:int=100 # Columns of the image
               'cut': len(h)>width and len(_side_text(arms(h))[0])>width}
     return ';'.join(k for k,v in checks.items() if v)
 
-# %% ../nbs/01_encoding.ipynb #318bde0b
+# %% ../nbs/01_encoding.ipynb #67fb6b30
 class Encoded(NamedTuple):
     "Images of hairpins, and what they do not show."
     images:np.ndarray # (n, 25, width, 3) uint8
@@ -167,7 +167,7 @@ def encode(hairpins:Sequence[Hairpin],
     if not hairpins: return Encoded(np.zeros((0, HEIGHT, width, 3), np.uint8), [])
     return Encoded(draw_sides(sides(hairpins), width), [hairpin_flags(h, width) for h in hairpins])
 
-# %% ../nbs/01_encoding.ipynb #f9183b65
+# %% ../nbs/01_encoding.ipynb #e5e1d0cb
 def png(image:np.ndarray, # (rows, columns, 3) uint8
         zoom:int=1 # Screen pixels a pixel
        )->bytes:
@@ -177,12 +177,17 @@ def png(image:np.ndarray, # (rows, columns, 3) uint8
     imsave(out, np.ascontiguousarray(image.repeat(zoom, 0).repeat(zoom, 1)), format='png')
     return out.getvalue()
 
+def stack_images(images:Sequence[np.ndarray], # At least one, (rows, columns, 3) uint8 each, of equal columns
+                )->np.ndarray: # One image
+    "Images below each other, with a grey line between two."
+    return np.concatenate([np.pad(x, ((0,2),(0,0),(0,0)), constant_values=200) for x in images])[:-2]
+
 @patch
 def _repr_png_(self:Encoded):
     "The first images, one below the other."
-    return png(np.concatenate([np.pad(x, ((0,2),(0,0),(0,0)), constant_values=200) for x in self.images[:8]]), zoom=6) if len(self.images) else None
+    return png(stack_images(self.images[:8]), zoom=6) if len(self.images) else None
 
-# %% ../nbs/01_encoding.ipynb #ca5a36d2
+# %% ../nbs/01_encoding.ipynb #bd79ab1d
 _RGB = {tuple(int(v) for v in c):i for i,c in reversed(list(enumerate(COLOUR)))}
 
 def _middle(image, row, name):
@@ -197,7 +202,7 @@ def _seen_lengths(image):
     ink = (image!=255).any(-1)
     return np.stack([ink[:UP].sum(0), ink[UP:].sum(0)])
 
-# %% ../nbs/01_encoding.ipynb #e643ccc7
+# %% ../nbs/01_encoding.ipynb #facd9796
 def hairpin_from_image(image:np.ndarray, # (25, columns, 3), values 0-255
                        name:str=''
                       )->Hairpin: # Of a cut image, the part that it shows; black letters come back as N
@@ -214,7 +219,7 @@ def hairpin_from_image(image:np.ndarray, # (25, columns, 3), values 0-255
     both = [x for x in five+loop+three if x[0]!='-']
     return Hairpin(name, ''.join(c for c,_ in both), ''.join(p for _,p in both))
 
-# %% ../nbs/01_encoding.ipynb #dd68c595
+# %% ../nbs/01_encoding.ipynb #8f30a8a9
 @lru_cache(maxsize=4)
 def _run_table(n):
     "Is u / 2 >= r? (n, n+1, n+1, 6) float for column, t from -1, f to n, r from 1 to 6."
@@ -224,7 +229,7 @@ def _run_table(n):
     half = np.where(p<=D//2, p, D-p+1)
     return torch.from_numpy((half[...,None]>=np.arange(1, 7)).astype(np.float32))
 
-# %% ../nbs/01_encoding.ipynb #c9544889
+# %% ../nbs/01_encoding.ipynb #c7694651
 def _reach(free):
     "P(t) and P(f) for each column: (batch, n, n+1) each, from (batch, n) `free`."
     import torch
@@ -238,14 +243,14 @@ def _reach(free):
     after  = torch.cat([ends*left.T*torch.cat([one, ahead[...,:-1]], -1), ahead[...,-1:]], -1)
     return before, after
 
-# %% ../nbs/01_encoding.ipynb #1e00bfc3
+# %% ../nbs/01_encoding.ipynb #9fa1d6b1
 def _run_probability(free):
     "P(u / 2 >= r | unpaired) for r from 1 to 6: (batch, n, 6)."
     import torch
     before, after = _reach(free)
     return torch.einsum('bkt,ktfr,bkf->bkr', before, _run_table(free.shape[1]).to(free.device), after)
 
-# %% ../nbs/01_encoding.ipynb #3b76ee44
+# %% ../nbs/01_encoding.ipynb #7bdf6b15
 def _mirrored(loop):
     "Letters above the loop: (batch, n, 4), given that the column is loop; from P(loop letter) of the same shape."
     import torch
@@ -257,7 +262,7 @@ def _mirrored(loop):
     letters = (loop/s.clamp(min=1e-12)[...,None])[:,source] # (batch, k, m, 4)
     return (weight[...,None]*letters).sum(2)/weight.sum(-1).clamp(min=1e-12)[...,None]
 
-# %% ../nbs/01_encoding.ipynb #cadac3a7
+# %% ../nbs/01_encoding.ipynb #6b094b2e
 def _facing(p):
     "P(code above, code below, paired) for each column: (batch, n, 5, 5, 2)."
     import torch
@@ -268,7 +273,7 @@ def _facing(p):
     both = torch.einsum('bkx,bky->bkxy', _mirrored(loop), loop)
     return stem + torch.nn.functional.pad(both[...,None], (0,1, 0,1, 0,1))
 
-# %% ../nbs/01_encoding.ipynb #5e08f3b9
+# %% ../nbs/01_encoding.ipynb #5f7d2b1d
 def _arm(facing, strength, rows):
     "Ink of one arm, in colours: (batch, 3, rows, n). `facing` is (batch, n, own code, other code, paired)."
     import torch

@@ -6,7 +6,7 @@
 __all__ = ['PAGE', 'known_from_fasta', 'known_table', 'plot_scores', 'region_shares', 'html_table', 'html_figure', 'Report',
            'headline', 'contact_sheet', 'report_page', 'make_report', 'write_report']
 
-# %% ../nbs/08_report.ipynb #350cb3f0
+# %% ../nbs/08_report.ipynb #316945c5
 import base64, io
 from collections.abc import Sequence
 from html import escape
@@ -17,17 +17,17 @@ import numpy as np, pandas as pd
 from .cnn import Detector, fold_frame
 from .cvae import Generator, simulate
 from .data import dinucleotide_shuffle, well_known
-from .encoding import encode, hairpin_flags, png
+from .encoding import encode, hairpin_flags, png, stack_images
 from .hairpin import Hairpin, Record, arms, draw, open_whole, read_fasta, write_fasta
 from .saliency import attribute
 
-# %% ../nbs/08_report.ipynb #f93e9b6c
+# %% ../nbs/08_report.ipynb #be084119
 def known_from_fasta(path:str|Path # '-' is standard input
                     )->pd.DataFrame: # Columns name, sequence, split (None)
     "Read precursors to compare with."
     return pd.DataFrame([(r.name, r.sequence, None) for r in read_fasta(path)], columns=['name', 'sequence', 'split'])
 
-# %% ../nbs/08_report.ipynb #0fd1afa3
+# %% ../nbs/08_report.ipynb #474347c7
 def known_table(detector:Detector,
                 known:pd.DataFrame|None=None, # Columns name, sequence, split; None: `well_known`
                 seed:int=0,
@@ -40,7 +40,7 @@ def known_table(detector:Detector,
     d['mfe'] = [h.mfe for h in d.hairpin]
     return d
 
-# %% ../nbs/08_report.ipynb #d0aee6f8
+# %% ../nbs/08_report.ipynb #e9d8b27e
 def plot_scores(groups:dict[str,Sequence[float]], # Name -> probabilities
                 seed:int=0 # Of the jitter
                ): # Matplotlib figure
@@ -55,7 +55,7 @@ def plot_scores(groups:dict[str,Sequence[float]], # Name -> probabilities
     ax.invert_yaxis(); plt.close(fig)
     return fig
 
-# %% ../nbs/08_report.ipynb #602cda61
+# %% ../nbs/08_report.ipynb #30813b86
 def region_shares(h:Hairpin, scores:np.ndarray # (n,)
                  )->pd.Series: # Shares, which sum to 1
     "Share of the positive attribution in each part of `h`."
@@ -64,7 +64,7 @@ def region_shares(h:Hairpin, scores:np.ndarray # (n,)
     parts = np.split(np.maximum(scores, 0), [five, five+loop])
     return pd.Series([p.sum() for p in parts], index=["5' arm", 'terminal loop', "3' arm"])/(np.maximum(scores, 0).sum() or 1)
 
-# %% ../nbs/08_report.ipynb #91c06e0c
+# %% ../nbs/08_report.ipynb #4fa92bf0
 def html_table(d:pd.DataFrame)->str:
     "A table with two decimals and escaped text."
     return d.to_html(index=False, border=0, float_format='{:.2f}'.format, escape=True)
@@ -76,7 +76,7 @@ def html_figure(picture:bytes|str, # PNG bytes or SVG text
     if isinstance(picture, bytes): picture = f'<img alt="{escape(caption, quote=True)}" src="data:image/png;base64,{base64.b64encode(picture).decode()}">'
     return f'<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>'
 
-# %% ../nbs/08_report.ipynb #95df2751
+# %% ../nbs/08_report.ipynb #5c9854c9
 PAGE = Template('''<!doctype html><html lang="en"><meta charset="utf-8"><title>mirnbdev report</title><style>
 body{font:16px/1.5 sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222} h1{margin-bottom:0} .sub{color:#666;margin-top:0}
 table{border-collapse:collapse;font-size:.9rem} td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid #ddd} td:first-child,th:first-child{text-align:left}
@@ -99,7 +99,7 @@ held out altogether. "-" means that it is not in miRBase 21 under this name.</p>
 <h2>What not to conclude</h2><p>$limits</p>
 <h2>Make it again</h2><p><code>mirnbdev report -o out --seed $seed</code></p></html>''')
 
-# %% ../nbs/08_report.ipynb #92a57d2c
+# %% ../nbs/08_report.ipynb #6a41827d
 class Report(NamedTuple):
     "Everything that goes on the page."
     known:pd.DataFrame     # `known_table`
@@ -117,7 +117,7 @@ def headline(r:Report)->dict[str,str]: # What -> how much
             'of the simulated fold into a single hairpin': _percent(['several' not in hairpin_flags(h) for h in folded]),
             'mean F1 of designed and folded base pairs': f'{r.simulated.pair_f1.mean():.2f}'}
 
-# %% ../nbs/08_report.ipynb #18c13819
+# %% ../nbs/08_report.ipynb #e89d929d
 def _gallery(r, n=12):
     "Drawings of the first simulated hairpins, coloured by nucleotide."
     return '<div class="grid">' + ''.join(html_figure(draw(Hairpin(x.name, x.sequence, x.refolded, x.mfe), width=460),
@@ -135,7 +135,7 @@ def _shares(r):
     rows = {k: pd.DataFrame([region_shares(h, s) for h,s in zip(*x)]).mean() for k,x in {'known':(r.known.hairpin, r.why_known), 'simulated':(simulated, r.why_simulated)}.items()}
     return html_table(pd.DataFrame(rows).T.rename_axis('share of positive attribution').reset_index())
 
-# %% ../nbs/08_report.ipynb #0b3dce59
+# %% ../nbs/08_report.ipynb #f2ea4ef4
 def _reading(r):
     "The scores in a sentence."
     k = r.known
@@ -150,13 +150,13 @@ def _scores(r):
     return out.getvalue()
 
 def contact_sheet(r:Report, n:int=20)->bytes: # PNG
-    "The images of the first simulated hairpins, two in a row."
+    "The images of the first simulated hairpins, in two columns."
     images = encode([Hairpin(x.name, x.sequence, x.refolded) for x in r.simulated.head(n).itertuples()]).images
-    cells = [np.pad(x, ((0,3),(0,3),(0,0)), constant_values=200) for x in images]
-    if len(cells)%2: cells.append(np.full_like(cells[0], 200))
-    return png(np.concatenate([np.concatenate(cells[i:i+2], 1) for i in range(0, len(cells), 2)]), zoom=4)
+    half = -(-len(images)//2)
+    left, right = stack_images(images[:half]), stack_images([*images[half:], *[np.full_like(images[0], 255)]*(2*half-len(images))])
+    return png(np.concatenate([left, np.full((len(left),3,3), 200, np.uint8), right], 1), zoom=4)
 
-# %% ../nbs/08_report.ipynb #68d22654
+# %% ../nbs/08_report.ipynb #392cea37
 def report_page(r:Report, seed:int)->str: # One self-contained HTML document
     "Put the page together."
     from mirnbdev import __version__
@@ -167,7 +167,7 @@ def report_page(r:Report, seed:int)->str: # One self-contained HTML document
         sheet=html_figure(contact_sheet(r), "What the detector sees: one image a hairpin, terminal loop left, 5' arm above, 3' arm below; yellow A, blue C, red G, green U; long bars are unpaired."),
         why=_why(r), shares=_shares(r), limits=escape(r.limits))
 
-# %% ../nbs/08_report.ipynb #c5b602a5
+# %% ../nbs/08_report.ipynb #b9903473
 def make_report(seed:int=0, n:int=100, # Simulated precursors
                 known:pd.DataFrame|None=None # Columns name, sequence, split; None: `well_known`
                )->Report:
@@ -178,7 +178,7 @@ def make_report(seed:int=0, n:int=100, # Simulated precursors
     return Report(k, s, attribute(detector, list(k.hairpin), steps=32).nucleotides, attribute(detector, folded, steps=32).nucleotides,
                   f"Detector: {detector.card['limits']} Generator: {generator.card['limits']}")
 
-# %% ../nbs/08_report.ipynb #86a5e7c8
+# %% ../nbs/08_report.ipynb #2b04ffa3
 def write_report(r:Report, folder:str|Path, seed:int)->Path: # The page
     "Write tables, pictures and the page into `folder`."
     folder = Path(folder)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['METHODS', 'nucleotide_map', 'nucleotide_scores', 'Attribution', 'attribute', 'plot_attribution', 'explore']
 
-# %% ../nbs/06_saliency.ipynb #4e9144bf
+# %% ../nbs/06_saliency.ipynb #2b6f7208
 import base64
 from collections.abc import Sequence
 from html import escape
@@ -16,7 +16,7 @@ from .cnn import Detector, images_to_tensor
 from .encoding import HEIGHT, UP, encode, png
 from .hairpin import Hairpin, arms, draw
 
-# %% ../nbs/06_saliency.ipynb #017b05e5
+# %% ../nbs/06_saliency.ipynb #243856ac
 def nucleotide_map(h:Hairpin, width:int=100 # Columns of the image
                   )->np.ndarray: # (2, width) int; which nucleotide, from 0, owns the column on the 5' and on the 3' arm; -1: background
     "Whose column is it?"
@@ -28,7 +28,7 @@ def nucleotide_map(h:Hairpin, width:int=100 # Columns of the image
     owner = np.stack([np.where(top<0, bottom, top), np.where(bottom<0, top, bottom)])[:,:width].astype(int)
     return np.pad(owner, ((0,0), (0, width-owner.shape[1])), constant_values=-1)
 
-# %% ../nbs/06_saliency.ipynb #3ece0501
+# %% ../nbs/06_saliency.ipynb #e2c819f0
 def nucleotide_scores(pixels:np.ndarray, # (25, width)
                       h:Hairpin
                      )->np.ndarray: # (n,), one score for each nucleotide
@@ -37,7 +37,7 @@ def nucleotide_scores(pixels:np.ndarray, # (25, width)
     sums = np.stack([pixels[:UP].sum(0), pixels[UP:].sum(0)])
     return np.bincount(owner[owner>=0], sums[owner>=0], minlength=len(h))
 
-# %% ../nbs/06_saliency.ipynb #a1dc2bb9
+# %% ../nbs/06_saliency.ipynb #e7263281
 METHODS = ('integrated_gradients', 'saliency')
 
 class Attribution(NamedTuple):
@@ -46,7 +46,7 @@ class Attribution(NamedTuple):
     nucleotides:list[np.ndarray] # n arrays, one score for each nucleotide
     delta:np.ndarray # (n,), logits that integrated gradients miss; nan for saliency
 
-# %% ../nbs/06_saliency.ipynb #adeee6c8
+# %% ../nbs/06_saliency.ipynb #31189cb3
 def _attribute(model, x, method, steps):
     "Attribution of one batch: pixels with colours, and delta."
     if method=='saliency': return Saliency(model).attribute(x, abs=True), torch.full((len(x),), torch.nan)
@@ -64,24 +64,24 @@ def attribute(
     detector.model.eval()
     try:
         for x in images_to_tensor(encode(hairpins).images).split(16):
-            a, delta = _attribute(detector.model, x, method, steps)
+            a, delta = _attribute(detector.model, x.requires_grad_(), method, steps)
             pixels.append(a.detach().sum(1).numpy()); deltas.append(delta.numpy())
     finally: detector.model.train(training)
     pixels = np.concatenate(pixels)
     return Attribution(pixels, [nucleotide_scores(p, h) for p,h in zip(pixels, hairpins)], np.concatenate(deltas))
 
-# %% ../nbs/06_saliency.ipynb #16bee9a9
+# %% ../nbs/06_saliency.ipynb #c3ec206e
 def plot_attribution(h:Hairpin,
                      pixels:np.ndarray, # (25, 100)
                      scores:np.ndarray # (n,), one for each nucleotide
                     ): # Matplotlib figure
     "The image, its attribution, and the scores along the sequence."
     import matplotlib.pyplot as plt
-    fig, axes = plt.subplots(3, 1, figsize=(10, 6.4), dpi=80, layout='constrained')
+    fig, axes = plt.subplots(3, 1, figsize=(10, 6), dpi=80, layout='constrained')
     axes[0].imshow(encode([h]).images[0], interpolation='nearest')
     top = np.abs(pixels).max() or 1
     shown = axes[1].imshow(pixels, cmap='PuOr_r', vmin=-top, vmax=top, interpolation='nearest')
-    fig.colorbar(shown, ax=axes[:2], label='logit', shrink=.6)
+    fig.colorbar(shown, ax=axes, label='attribution of a pixel (logit)', shrink=.6)
     for ax,t in zip(axes, (f'{h.name}: image', 'attribution of each pixel')): ax.set(title=t, ylabel='row', xlabel='column (terminal loop left)')
     axes[2].bar(np.arange(1, len(h)+1), scores, color=np.where(scores>0, '#e66101', '#2171b5'))
     axes[2].set(xlabel="nucleotide, 5' to 3'", ylabel='score (logit)', title='attribution of each nucleotide', xlim=(0, len(h)+1), xticks=range(1, len(h)+1))
@@ -89,7 +89,7 @@ def plot_attribution(h:Hairpin,
     plt.close(fig)
     return fig
 
-# %% ../nbs/06_saliency.ipynb #e80f0770
+# %% ../nbs/06_saliency.ipynb #48a0be9c
 def _view(h, score, scores):
     "Structure, image and score as HTML."
     source = lambda data, kind: f'data:image/{kind};base64,{base64.b64encode(data).decode()}'
