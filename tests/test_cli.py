@@ -96,7 +96,7 @@ def test_standard_input(data, tmp_path):
     assert r.stdout.splitlines()[1].startswith(b'r0\t72\t')
 
 @pytest.mark.parametrize('args', [('detect', 'nowhere.fa'), ('encode', 'a.fa', '-o', 'a.txt'), ('encode', 'a.fa', '-o', 'no/such/a.npz'), ('encode', 'a.fa', '-o', '.'),
-                                  ('detect',), ('frobnicate',), ('simulate', '-n', '0'), ('simulate', '--label', 'cat'), ('explain', 'a.fa', '--method', 'magic')])
+                                  ('detect',), ('frobnicate',), ('simulate', '-n', '0'), ('simulate', '--length', '900'), ('simulate', '--label', 'cat'), ('explain', 'a.fa', '--method', 'magic')])
 def test_wrong_usage(args, tmp_path):
     (tmp_path/'a.fa').write_bytes(fasta(MIR21))
     check(mirnbdev(*args, cwd=tmp_path), 2)
