@@ -7,7 +7,7 @@ __all__ = ['NUCLEOTIDES', 'IUPAC', 'FOLD_LIMIT', 'COLOURS', 'check_letters', 'pa
            'Record', 'Failed', 'chunks', 'fold_many', 'axis', 'Arms', 'arms', 'layout', 'draw', 'read_fasta',
            'open_whole', 'write_fasta', 'read_dot_bracket', 'write_dot_bracket']
 
-# %% ../nbs/00_hairpin.ipynb #cf6bf798
+# %% ../nbs/00_hairpin.ipynb #70198c83
 import gzip, os, re, sys, tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,12 +21,12 @@ import numpy as np
 from fastcore.basics import patch
 from joblib import Parallel, delayed
 
-# %% ../nbs/00_hairpin.ipynb #d4cd85cf
+# %% ../nbs/00_hairpin.ipynb #a1a34d12
 NUCLEOTIDES = 'ACGU'
 IUPAC = 'RYSWKMBDHVN'
 FOLD_LIMIT = 3000 # nt; the longest precursor of miRBase 21 has 2354
 
-# %% ../nbs/00_hairpin.ipynb #7d5268a5
+# %% ../nbs/00_hairpin.ipynb #1b55b54b
 def check_letters(
     sequence:str, # RNA in capitals
     name:str='', # Name of the record, for the message
@@ -38,7 +38,7 @@ def check_letters(
     hint = ' (an IUPAC letter: accepted with iupac=True, CLI --iupac)' if bad[0] in IUPAC else ''
     raise ValueError(f"{name or 'sequence'}: letter {bad[0]!r} at position {bad.start()+1}; accepted are A, C, G, U (or T){hint}")
 
-# %% ../nbs/00_hairpin.ipynb #f9e23818
+# %% ../nbs/00_hairpin.ipynb #5e4b24b6
 def pair_table(
     structure:str, # Dot-bracket
     name:str='', # Name of the record, for the message
@@ -52,7 +52,7 @@ def pair_table(
     if stack: raise ValueError(f"{name or 'structure'}: '(' at position {stack[-1]+1} is never closed")
     return partner
 
-# %% ../nbs/00_hairpin.ipynb #1fe4e636
+# %% ../nbs/00_hairpin.ipynb #7fc26583
 @dataclass(frozen=True, slots=True, repr=False)
 class Hairpin:
     "One RNA with one secondary structure."
@@ -69,7 +69,7 @@ class Hairpin:
 
     def __len__(self): return len(self.sequence)
 
-# %% ../nbs/00_hairpin.ipynb #52f26730
+# %% ../nbs/00_hairpin.ipynb #c2e9470d
 def normalise(sequence:str # Any RNA or DNA text
              )->str: # Capitals, U for T, no white space
     "Write `sequence` the way this library does."
@@ -89,7 +89,7 @@ def fold(
     structure, mfe = RNA.fold(sequence)
     return Hairpin(name, sequence, structure, round(mfe, 2))
 
-# %% ../nbs/00_hairpin.ipynb #1ffbfebe
+# %% ../nbs/00_hairpin.ipynb #9e7df77f
 class Record(NamedTuple):
     "A sequence as it stands in a file."
     name:str
@@ -102,7 +102,7 @@ class Failed(NamedTuple):
     sequence:str
     reason:str
 
-# %% ../nbs/00_hairpin.ipynb #43ab3dd4
+# %% ../nbs/00_hairpin.ipynb #2beef365
 def _fold_chunk(records, iupac):
     "Fold some records; what fails becomes `Failed`."
     out = []
@@ -118,7 +118,7 @@ def chunks(items:Iterable, # Anything, also endless
     items = iter(items)
     while chunk := list(islice(items, size)): yield chunk
 
-# %% ../nbs/00_hairpin.ipynb #f03d3b3b
+# %% ../nbs/00_hairpin.ipynb #0430a8b5
 def fold_many(
     records:Iterable[Record], # Also a stream without end
     n_jobs:int=1, # Processes; -1 for one a core
@@ -129,15 +129,15 @@ def fold_many(
     "Fold a stream of records, as a stream."
     if errors not in ('raise', 'keep'): raise ValueError(f"errors must be 'raise' or 'keep', not {errors!r}")
     stream = chunks(records, chunk)
-    first = list(islice(stream, 2))
-    if len(first)<2: n_jobs = 1 # one chunk is folded before other processes have started
+    first = list(islice(stream, 4))
+    if len(first)<4: n_jobs = 1 # so few are folded before other processes have started
     tasks = (delayed(_fold_chunk)(c, iupac) for c in chain(first, stream))
     for hairpins in Parallel(n_jobs=n_jobs, return_as='generator', batch_size=1)(tasks):
         for h in hairpins:
             if isinstance(h, Failed) and errors=='raise': raise ValueError(h.reason)
             yield h
 
-# %% ../nbs/00_hairpin.ipynb #07ecb7e7
+# %% ../nbs/00_hairpin.ipynb #b0c89597
 def axis(structure:str # Balanced dot-bracket
         )->str: # The same, if it is one hairpin; else only the pairs around one loop
     "Keep the stem with the most pairs (the first of equals)."
@@ -152,7 +152,7 @@ def axis(structure:str # Balanced dot-bracket
     for i in best: out[i], out[partner[i]] = '(', ')'
     return ''.join(out)
 
-# %% ../nbs/00_hairpin.ipynb #c41d76d6
+# %% ../nbs/00_hairpin.ipynb #d7393a49
 class Arms(NamedTuple):
     "A hairpin as two facing arms, read from the free ends to the loop."
     five_prime:str # 5' arm, '-' for a gap
@@ -160,7 +160,7 @@ class Arms(NamedTuple):
     three_prime:str # 3' arm, read from the 3' end, '-' for a gap
     loop:str # Terminal loop, 5' to 3'
 
-# %% ../nbs/00_hairpin.ipynb #25c23f51
+# %% ../nbs/00_hairpin.ipynb #41aa2fb1
 def arms(h:Hairpin)->Arms:
     "Lay the two arms of `h` side by side along its `axis`."
     s, structure = h.sequence, axis(h.structure)
@@ -175,7 +175,7 @@ def arms(h:Hairpin)->Arms:
         a, b = i+1, j
     return Arms(''.join(five), ''.join(mid), ''.join(three), s[a:b])
 
-# %% ../nbs/00_hairpin.ipynb #d701dc02
+# %% ../nbs/00_hairpin.ipynb #4dec223e
 @patch
 def __repr__(self:Hairpin):
     "Name, length, energy and the two arms."
@@ -186,7 +186,7 @@ def __repr__(self:Hairpin):
     return (f"{self.name or 'hairpin'}: {len(self)} nt{mfe}{several}\n5' {a.five_prime} {a.loop[:half]}\n"
             f"   {a.pairs}\n3' {a.three_prime} {a.loop[half:][::-1]}")
 
-# %% ../nbs/00_hairpin.ipynb #8174e934
+# %% ../nbs/00_hairpin.ipynb #d10946b5
 def layout(structure:str # Dot-bracket
           )->np.ndarray: # (n, 2), x to the right and y down; one unit is the distance of two stacked pairs
     "Coordinates of the nucleotides, by ViennaRNA, turned to lie flat."
@@ -201,7 +201,7 @@ def layout(structure:str # Dot-bracket
     xy = xy @ np.array([[along[0], -along[1]], [along[1], along[0]]])
     return xy*(1, -1) if xy[0,1]>xy[-1,1] else xy
 
-# %% ../nbs/00_hairpin.ipynb #aafdbe9b
+# %% ../nbs/00_hairpin.ipynb #b7dd8250
 COLOURS = {'A':'#E69F00', 'C':'#56B4E9', 'G':'#D55E00', 'U':'#009E73'}
 
 def _shade(score):
@@ -209,7 +209,7 @@ def _shade(score):
     end = (230,97,1) if score>0 else (33,113,181)
     return 'rgb({},{},{})'.format(*(round(255+(c-255)*min(abs(score),1)) for c in end))
 
-# %% ../nbs/00_hairpin.ipynb #a127c61e
+# %% ../nbs/00_hairpin.ipynb #ff59f1b0
 def _lines(xy, links, style):
     "SVG lines between the linked points."
     return ''.join(f'<line x1="{xy[i,0]:.1f}" y1="{xy[i,1]:.1f}" x2="{xy[j,0]:.1f}" y2="{xy[j,1]:.1f}" {style}/>' for i,j in links)
@@ -219,7 +219,7 @@ def _circles(xy, letters, fills):
     return ''.join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="{f}" stroke="#555" stroke-width=".5"/>'
                    f'<text x="{x:.1f}" y="{y+2.8:.1f}">{c}</text>' for (x,y),c,f in zip(xy, letters, fills))
 
-# %% ../nbs/00_hairpin.ipynb #8897e016
+# %% ../nbs/00_hairpin.ipynb #d3e054c9
 def draw(
     h:Hairpin,
     scores:np.ndarray|None=None, # (n,), a score for each nucleotide; colour shows it, scaled to the largest
@@ -240,13 +240,13 @@ def draw(
             + _lines(xy, [(i,i+1) for i in range(n-1)], 'stroke="#bbb"') + _lines(xy, pairs, 'stroke="#333" stroke-width="1.6"')
             + _circles(xy, h.sequence, fills) + ends + '</svg>')
 
-# %% ../nbs/00_hairpin.ipynb #0712eb69
+# %% ../nbs/00_hairpin.ipynb #5fc2de77
 @patch
 def _repr_svg_(self:Hairpin):
     "The drawing, for notebooks."
     return draw(self)
 
-# %% ../nbs/00_hairpin.ipynb #234b92f6
+# %% ../nbs/00_hairpin.ipynb #a55c7b63
 @contextmanager
 def _fasta(source):
     "Open FASTA text: a path, or '-' for standard input, which may be gzip too."
@@ -255,7 +255,7 @@ def _fasta(source):
     stdin = sys.stdin.buffer
     with dnaio.open(gzip.open(stdin) if stdin.peek(2)[:2]==b'\x1f\x8b' else stdin, fileformat='fasta') as f: yield f
 
-# %% ../nbs/00_hairpin.ipynb #df3faa8a
+# %% ../nbs/00_hairpin.ipynb #daba1026
 def read_fasta(source:str|Path # A file, plain or gzip; '-' is standard input
               )->Iterator[Record]: # A record without a name is called record_<number>
     "Read FASTA records as a stream; a file that is no FASTA raises a `ValueError`."
@@ -271,7 +271,7 @@ def read_fasta(source:str|Path # A file, plain or gzip; '-' is standard input
     except gzip.BadGzipFile as e: raise ValueError(f'{source}: damaged gzip file, after {n} records ({e})') from None
     if not n: raise ValueError(f'{source}: no records; expected FASTA, a line >name and lines of sequence')
 
-# %% ../nbs/00_hairpin.ipynb #63fed588
+# %% ../nbs/00_hairpin.ipynb #dfa61816
 @contextmanager
 def open_whole(path:str|Path, # Where the file shall be; '-' is standard output
                mode:str='w' # 'w' or 'wb'
@@ -297,7 +297,7 @@ def _umask():
     mask = os.umask(0); os.umask(mask)
     return mask
 
-# %% ../nbs/00_hairpin.ipynb #ed4a2f36
+# %% ../nbs/00_hairpin.ipynb #21db6320
 def write_fasta(records:Iterable[Record|Hairpin], # Anything with a name and a sequence
                 path:str|Path # '-' is standard output
                )->None:
@@ -305,7 +305,7 @@ def write_fasta(records:Iterable[Record|Hairpin], # Anything with a name and a s
     with open_whole(path) as f:
         for r in records: f.write(f'>{r.name}\n{r.sequence}\n')
 
-# %% ../nbs/00_hairpin.ipynb #06c194f8
+# %% ../nbs/00_hairpin.ipynb #e68adc2c
 _STRUCTURE = re.compile(r'([().]+)(?:\s+\(\s*([-+]?\d+(?:\.\d+)?)\s*\))?\s*')
 
 def read_dot_bracket(path:str|Path # RNAfold's output, or dot-bracket text
@@ -323,7 +323,7 @@ def read_dot_bracket(path:str|Path # RNAfold's output, or dot-bracket text
             elif line.strip(): raise ValueError(f'{path}: line {k} is no name, sequence or dot-bracket structure: {line.strip()[:40]!r}')
     if sequence or not n: raise ValueError(f"{path}: {'the last record has no structure' if sequence else 'no records'}")
 
-# %% ../nbs/00_hairpin.ipynb #7950db79
+# %% ../nbs/00_hairpin.ipynb #9a224576
 def write_dot_bracket(hairpins:Iterable[Hairpin],
                       path:str|Path # '-' is standard output
                      )->None:
