@@ -8,9 +8,9 @@ __all__ = ['SIDES', 'WELL_KNOWN', 'MIRBASE', 'GITHUB', 'PFC', 'DEEPMIR', 'SOURCE
            'mature_base', 'precursors_by_name', 'Placed', 'place_matures', 'read_mirbase', 'read_candidates',
            'read_pseudo', 'infix_distance', 'identity', 'is_kin', 'kmer_profile', 'candidate_pairs', 'kin_pairs',
            'family_pairs', 'join_clusters', 'assign_sides', 'mend', 'split_text', 'make_list', 'make_splits',
-           'dinucleotide_shuffle', 'ImageSet', 'read_images', 'read_benchmark']
+           'dinucleotide_shuffle', 'onehot_images', 'ImageSet', 'read_images', 'read_benchmark']
 
-# %% ../nbs/02_data.ipynb #86a86b6f
+# %% ../nbs/02_data.ipynb #d2435ca8
 import gzip, hashlib, io, os, re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -22,9 +22,10 @@ import numpy as np, pandas as pd, pooch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm.auto import tqdm
+from .encoding import COLOUR, SYMBOLS
 from .hairpin import read_fasta, normalise
 
-# %% ../nbs/02_data.ipynb #f9da6228
+# %% ../nbs/02_data.ipynb #73203027
 SIDES = ('train', 'validation', 'test')
 
 def read_split(
@@ -37,7 +38,7 @@ def read_split(
         else: rows += [(member, n, side) for member in line.split()]
     return pd.DataFrame(rows, columns=['member', 'cluster', 'split']).set_index('member')
 
-# %% ../nbs/02_data.ipynb #fd0a7cc3
+# %% ../nbs/02_data.ipynb #103f1e4a
 WELL_KNOWN = '''
 MI0000060 hsa-let-7a-1   UGGGAUGAGGUAGUAGGUUGUAUAGUUUUAGGGUCACACCCACCACUGGGAGAUAACUAUACAAUCUACUGUCUUUCCUA
 MI0000077 hsa-mir-21     UGUCGGGUAGCUUAUCAGACUGAUGUUGACUGUUGAAUCUCAUGGCAACACCAGUCGAUGGGCUGUCUGACA
@@ -53,13 +54,13 @@ MI0000300 hsa-mir-223    CCUGGCCUCCUGCAGUGCCACGCUCCGUGUAUUUGACAAGCUGAGUUGGACACUC
 MI0000651 hsa-mir-1-1    UGGGAAACAUACUUCUUUAUAUGCCCAUAUGGACCUGCUAAGCUAUGGAAUGUAAAGAAGUAUGUAUCUCA
 '''
 
-# %% ../nbs/02_data.ipynb #75f69c70
+# %% ../nbs/02_data.ipynb #eff97e57
 def well_known()->pd.DataFrame: # Columns: accession, name, sequence, cluster, split
     "A dozen well-known human precursors, and on which side of the split each lies."
     rows = [line.split() for line in WELL_KNOWN.split('\n') if line]
     return pd.DataFrame(rows, columns=['accession', 'name', 'sequence']).join(read_split(), on='accession')
 
-# %% ../nbs/02_data.ipynb #a656858d
+# %% ../nbs/02_data.ipynb #b0c261ac
 class Source(NamedTuple):
     "Where a data file can be had."
     sha256:str|None # Of the tidy file; None: not compared, only the pinned commit vouches for it
@@ -70,7 +71,7 @@ GITHUB = 'https://raw.githubusercontent.com/'
 PFC = GITHUB+'maurete/pfc/84467763ba107d8b2da57c5d4f1714ad556b1f79/data/src/mirbase/21/'
 DEEPMIR = GITHUB+'jacordero/deepmir/'
 
-# %% ../nbs/02_data.ipynb #ca7afe7c
+# %% ../nbs/02_data.ipynb #4b454870
 SOURCES = {
     'mirbase/hairpin.fa': Source('fa7c1f718b48ae184678f4da386f4adfb077d2b9be1d8e66fab055a07e03bfc9', (MIRBASE+'hairpin.fa', PFC+'hairpin.fa.gz')),
     'mirbase/mature.fa': Source('30bc16c1d489d0342b50678c643fba736664e291870a35165640a27257aabb74', (MIRBASE+'mature.fa', PFC+'mature.fa.gz')),
@@ -85,7 +86,7 @@ for part in ('modhsa_train', 'modhsa_test'):
     for what in ('images', 'labels', 'names'):
         SOURCES[f'deepmir/{part}_{what}.npz'] = Source(None, (DEEPMIR+f'97430d18bfdb15f2391983f10d65e202414a0f8d/datasets/{part}_{what}.npz',))
 
-# %% ../nbs/02_data.ipynb #d503eed1
+# %% ../nbs/02_data.ipynb #bfbc3d6b
 def tidy(raw:bytes # A file as it was served
         )->bytes: # Unzipped, lines end in \n, a FASTA sequence on one line; NPZ as it is
     "Make copies of one text file equal, however they were wrapped."
@@ -94,7 +95,7 @@ def tidy(raw:bytes # A file as it was served
     if raw[:1]!=b'>': return b''.join(line+b'\n' for line in raw.splitlines())
     return b''.join(b'\n'+line+b'\n' if line[:1]==b'>' else line for line in raw.splitlines())[1:]+b'\n'
 
-# %% ../nbs/02_data.ipynb #57024ede
+# %% ../nbs/02_data.ipynb #a494c742
 def data_file(
     name:str, # Such as 'mirbase/hairpin.fa'
     cache:str|Path|None=None, # Folder for downloads; None: the system's own cache for mirnbdev
@@ -105,7 +106,7 @@ def data_file(
         raise FileNotFoundError(f'{path}: no such file in the folder that MIRNBDEV_DATA names; put it there, or unset MIRNBDEV_DATA to download it')
     return path
 
-# %% ../nbs/02_data.ipynb #5d6eb23f
+# %% ../nbs/02_data.ipynb #5d9c65af
 def _fetch(url, part, _pooch):
     "A downloader for pooch that tidies what it wrote."
     with tqdm(total=1, unit='B', unit_scale=True, desc=url.rsplit('/', 1)[1], delay=1, disable=None) as bar:
@@ -119,7 +120,7 @@ def _why(e):
     answer = getattr(e, 'response', None)
     return 'connection failed' if answer is None else f'HTTP status {answer.status_code}'
 
-# %% ../nbs/02_data.ipynb #acf3a28b
+# %% ../nbs/02_data.ipynb #13ff8806
 def _download(name, cache):
     "Fetch `name` into `cache` from the first source that serves it whole."
     if name not in SOURCES: raise FileNotFoundError(f'{name} has no public address; set MIRNBDEV_DATA to a folder that holds it')
@@ -131,13 +132,13 @@ def _download(name, cache):
         except (OSError, ValueError, EOFError) as e: why.append(f'{url.split("/")[2]}: {_why(e)}')
     raise ConnectionError(f'{name} could not be downloaded ({"; ".join(why)}): connect to the network, or set MIRNBDEV_DATA to a folder that holds it')
 
-# %% ../nbs/02_data.ipynb #6b253e18
+# %% ../nbs/02_data.ipynb #6d017472
 def read_hairpins()->pd.DataFrame: # Columns: accession, name, species (miRBase's code), sequence
     "Read miRBase's `hairpin.fa`."
     rows = [(r.description.split()[0], r.name, r.name.split('-')[0], r.sequence) for r in read_fasta(data_file('mirbase/hairpin.fa'))]
     return pd.DataFrame(rows, columns=['accession', 'name', 'species', 'sequence'])
 
-# %% ../nbs/02_data.ipynb #d4998a4f
+# %% ../nbs/02_data.ipynb #c4e3aa02
 def read_families()->pd.Series: # Index: accession of the precursor; values: accession of its family
     "Read miRBase's `miFam.dat`."
     family, rows = '', {}
@@ -147,7 +148,7 @@ def read_families()->pd.Series: # Index: accession of the precursor; values: acc
         elif key=='MI': rows[rest.split()[0]] = family
     return pd.Series(rows, name='family')
 
-# %% ../nbs/02_data.ipynb #0b3f7da6
+# %% ../nbs/02_data.ipynb #54a20378
 GROUPS = ('Mammalia', 'Vertebrata', 'Arthropoda', 'Nematoda', 'Platyhelminthes', 'Viridiplantae', 'Viruses')
 
 def read_species()->pd.DataFrame: # Index: code; columns: species_name, clade, group
@@ -158,14 +159,14 @@ def read_species()->pd.DataFrame: # Index: code; columns: species_name, clade, g
     return pd.DataFrame({'species_name': [r[2] for r in rows], 'clade': [t[0] for t in trees], 'group': group},
                         index=[r[0] for r in rows])
 
-# %% ../nbs/02_data.ipynb #a83529f6
+# %% ../nbs/02_data.ipynb #44994ada
 def mature_base(name:str # Of a mature microRNA
                )->tuple[str,str]: # Name shared with its precursors in lower case; arm '5p', '3p' or ''
     "Split the name of a mature microRNA."
     base, arm = re.fullmatch(r'(.+?)(?:\.\d)?(?:-([53]p))?(?:\.\d)?', name.lower()).groups()
     return base, arm or ''
 
-# %% ../nbs/02_data.ipynb #cabc19e1
+# %% ../nbs/02_data.ipynb #c201c799
 def precursors_by_name(names:Iterable[str] # Of precursors
                       )->dict[str,list]: # Name with and without the number of the copy -> positions in `names`
     "Find precursors by the name of their mature microRNA."
@@ -174,7 +175,7 @@ def precursors_by_name(names:Iterable[str] # Of precursors
         for key in {name.lower(), re.sub(r'-\d+$', '', name.lower())}: found[key].append(i)
     return found
 
-# %% ../nbs/02_data.ipynb #b2b15d35
+# %% ../nbs/02_data.ipynb #b191a8a6
 class Placed(NamedTuple):
     "The mature microRNAs in their precursors."
     arms:pd.DataFrame # mature_5p, start_5p, end_5p and the same for 3p, in the order of the precursors; NA where none is known
@@ -185,7 +186,7 @@ def _arm(start, end, length):
     "The half in which the middle of a mature microRNA lies."
     return '5p' if start+end<=length else '3p'
 
-# %% ../nbs/02_data.ipynb #604b257b
+# %% ../nbs/02_data.ipynb #f002643c
 def place_matures(
     hairpins:pd.DataFrame, # Columns name, sequence
     matures:Iterable, # Records with name and sequence
@@ -204,7 +205,7 @@ def place_matures(
     arms = pd.DataFrame(cells, index=hairpins.index)
     return Placed(arms.astype({c: 'Int64' if c[0] in 'se' else 'string' for c in cells}), unplaced, extra)
 
-# %% ../nbs/02_data.ipynb #eef4943f
+# %% ../nbs/02_data.ipynb #2fc13a47
 def read_mirbase()->pd.DataFrame: # One row a precursor; `family` is '' where there is none
     "Read miRBase: species, family, mature arms, cluster and split of every precursor."
     d = read_hairpins()
@@ -212,7 +213,7 @@ def read_mirbase()->pd.DataFrame: # One row a precursor; `family` is '' where th
     d = d.join(read_species(), on='species').join(read_families(), on='accession').join(arms).join(read_split(), on='accession')
     return d.fillna({'family': ''})
 
-# %% ../nbs/02_data.ipynb #9c3334bc
+# %% ../nbs/02_data.ipynb #eda7becd
 VIRAL = {'RF00061': 'HCV IRES', 'RF00250': 'HIV TAR, in miRBase as hiv1-mir-TAR', 'RF00376': 'HIV GSL3', 'RF00480': 'HIV frameshift'}
 PSEUDO = {'cds': 'pseudo/cds_pseudo_hairpins_8494.fa', 'ncrna': 'pseudo/other_ncrna_12387.fa'}
 
@@ -227,7 +228,7 @@ def read_candidates(sources:Iterable[str]=tuple(PSEUDO) # Some of `PSEUDO`
     d = pd.DataFrame(rows, columns=['name', 'source', 'family', 'sequence'])
     return d[~d.family.isin(VIRAL)].drop_duplicates('sequence').drop_duplicates('name').reset_index(drop=True)
 
-# %% ../nbs/02_data.ipynb #4306f314
+# %% ../nbs/02_data.ipynb #527f85e1
 def read_pseudo(
     sources:Iterable[str]=tuple(PSEUDO), # 'cds' can be downloaded; 'ncrna' needs MIRNBDEV_DATA
     dropped:bool=False, # Also what resembles a miRBase precursor?
@@ -236,7 +237,7 @@ def read_pseudo(
     d = read_candidates(sources).join(read_split('pseudo'), on='name')
     return d if dropped else d[d.split!='dropped'].reset_index(drop=True)
 
-# %% ../nbs/02_data.ipynb #96b34f00
+# %% ../nbs/02_data.ipynb #2591b4dd
 def infix_distance(
     a:str, # Sequence
     b:str, # Another
@@ -254,7 +255,7 @@ def identity(
     "Share of the shorter sequence that stands in the longer."
     return 1 - infix_distance(a, b)/min(len(a), len(b))
 
-# %% ../nbs/02_data.ipynb #0839e79f
+# %% ../nbs/02_data.ipynb #10faea52
 def is_kin(
     a:str, # Sequence
     b:str, # Another
@@ -263,7 +264,7 @@ def is_kin(
     "Are the two at least `threshold` identical?"
     return infix_distance(a, b, int((1-threshold)*min(len(a), len(b))+1e-9))>=0
 
-# %% ../nbs/02_data.ipynb #5963f02e
+# %% ../nbs/02_data.ipynb #13bbb808
 def kmer_profile(
     sequences:Sequence[str], # RNA; words with other letters than ACGU are passed over
     k:int=5, # Length of a word
@@ -278,7 +279,7 @@ def kmer_profile(
         row[words[words>=0]] = 1
     return profile
 
-# %% ../nbs/02_data.ipynb #ea6b642e
+# %% ../nbs/02_data.ipynb #10fad988
 def candidate_pairs(
     profile:np.ndarray, # From `kmer_profile`
     shared:float=.3, # Least share of the poorer sequence's words
@@ -299,7 +300,7 @@ def kin_pairs(sequences:Sequence[str], # RNA
     pairs = [(i, j) for i,j in candidate_pairs(kmer_profile(sequences), shared) if is_kin(sequences[i], sequences[j])]
     return np.array(pairs, int).reshape(-1, 2)
 
-# %% ../nbs/02_data.ipynb #3491c77a
+# %% ../nbs/02_data.ipynb #e02e94b6
 def family_pairs(families:Iterable[str] # '' is no family
                 )->np.ndarray: # (pairs, 2) positions: each member with the one before it
     "Chain the members of each family."
@@ -316,7 +317,7 @@ def join_clusters(n:int, # Records
     i, j = np.concatenate(pairs).T
     return connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(n, n)), directed=False)[1]
 
-# %% ../nbs/02_data.ipynb #1a9286de
+# %% ../nbs/02_data.ipynb #aaa0fda9
 def assign_sides(
     cluster:np.ndarray, # (n,) number of the cluster
     seed:int=0,
@@ -332,7 +333,7 @@ def assign_sides(
     side[order] = np.searchsorted(np.cumsum(shares)[:-1]*n, before, side='right')
     return np.array(SIDES)[side[cluster]]
 
-# %% ../nbs/02_data.ipynb #3b17d2c1
+# %% ../nbs/02_data.ipynb #f93d5809
 MISSED = {'mirbase': [('MI0023992', 'MI0023994')], 'pseudo': [('BC003127.1/865-928', 'X83548.1/695-720')]}
 
 def mend(
@@ -349,7 +350,7 @@ def mend(
         cluster[both], side[both] = cluster[i], min(side[[i,j]], key=SIDES.index)
     return cluster, side
 
-# %% ../nbs/02_data.ipynb #1a3542c3
+# %% ../nbs/02_data.ipynb #cd22fa4a
 def split_text(
     members:Sequence[str], # One a record
     cluster:np.ndarray, # Number of its cluster
@@ -363,7 +364,7 @@ def split_text(
         if lines: text += f'>{side}\n' + ''.join(' '.join(m)+'\n' for m in lines)
     return text
 
-# %% ../nbs/02_data.ipynb #7fe9e16a
+# %% ../nbs/02_data.ipynb #1ad42fca
 def make_list(
     which:str, # 'mirbase' or 'pseudo'
     members:Sequence[str], # One a record
@@ -390,7 +391,7 @@ def make_splits(seed:int=0)->dict[str,str]: # Name of the list -> its text
     return {'mirbase': make_list('mirbase', pos.accession, pos.accession.map(read_families()).fillna(''), kin[kin[:,1]<n], seed),
             'pseudo': make_list('pseudo', kept.name, kept.family, links[(links>=0).all(1)], seed, list(neg.name[mistaken]))}
 
-# %% ../nbs/02_data.ipynb #0765e622
+# %% ../nbs/02_data.ipynb #35470df5
 def _leads_to(letter, last, end):
     "Does following the last steps from `letter` arrive at `end`?"
     seen = set()
@@ -415,22 +416,31 @@ def dinucleotide_shuffle(
     while steps[letter]: letter = steps[letter].pop(0); walk.append(letter)
     return ''.join(walk)
 
-# %% ../nbs/02_data.ipynb #6e1aae84
+# %% ../nbs/02_data.ipynb #8baa75bb
+def onehot_images(onehot:np.ndarray # (n, 5, 25, 100): gap, G, C, U, A; all zero is background
+                 )->np.ndarray: # (n, 25, 100, 3) uint8
+    "Colour one-hot pixels."
+    codes = np.array([SYMBOLS.index(c) for c in '-GCUA'], np.uint8)[onehot.argmax(1)]
+    return np.take(COLOUR, np.where(onehot.any(1), codes, SYMBOLS.index(' ')), axis=0)
+
+# %% ../nbs/02_data.ipynb #ab508bf1
 class ImageSet(NamedTuple):
     "Published images."
     images:np.ndarray # (n, 25, 100, 3) uint8
     labels:np.ndarray # (n,) 1: precursor, 0: pseudo-hairpin
     names:list[str]
 
-def read_images(name:str # 'modhsa_train', 'modhsa_test' or 'hsa'
+def read_images(name:str # 'modhsa_train', 'modhsa_test', 'hsa' or 'modmirbase_test'
                )->ImageSet:
-    "Read one of DeepMir's sets of images."
-    images, labels, names = (np.load(data_file(f'deepmir/{name}_{what}.npz'))['arr_0'] for what in ('images', 'labels', 'names'))
+    "Read one of the published sets of images."
+    pixels = 'onehot' if name.startswith('modmirbase') else 'images'
+    images, labels, names = (np.load(data_file(f'deepmir/{name}_{what}.npz'))['arr_0'] for what in (pixels, 'labels', 'names'))
+    if pixels=='onehot': images = onehot_images(images)
     if not len(images)==len(labels)==len(names): raise ValueError(f'{name}: {len(images)} images, {len(labels)} labels, {len(names)} names')
     text = [n.decode() if isinstance(n, bytes) else str(n) for n in names]
     return ImageSet(images.astype(np.uint8), labels.ravel(), [n.lstrip('>') for n in text])
 
-# %% ../nbs/02_data.ipynb #c79bd10b
+# %% ../nbs/02_data.ipynb #9fc71c98
 def read_benchmark(
     name:str, # 'human', 'whole' or 'new'
     part:str='test', # 'train' or 'test'; new has only 'test'
