@@ -7,7 +7,7 @@ __all__ = ['app', 'Input', 'Output', 'Iupac', 'Jobs', 'Model', 'Seed', 'COLUMNS'
            'folded', 'good', 'spread', 'write_npz', 'encode', 'detection_rows', 'detect', 'simulate', 'explain',
            'report', 'main']
 
-# %% ../nbs/09_cli.ipynb #083fb7a6
+# %% ../nbs/09_cli.ipynb #eeed7ac8
 import os, shutil, sys, tempfile, zipfile
 from collections.abc import Iterator
 from functools import wraps
@@ -20,7 +20,7 @@ from tqdm import tqdm
 from .encoding import HEIGHT, encode as encode_hairpins, hairpin_flags, png, stack_images
 from .hairpin import Failed, Hairpin, arms, chunks, fold_many, open_whole, read_fasta, write_fasta
 
-# %% ../nbs/09_cli.ipynb #133d80f3
+# %% ../nbs/09_cli.ipynb #d7ae92a4
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
                   context_settings=dict(help_option_names=['-h', '--help']), help='MicroRNA precursors: encode, detect, simulate, explain.')
 
@@ -28,13 +28,13 @@ def say(message)->None:
     "One line on stderr, beside a progress bar too."
     tqdm.write(f'mirnbdev: {message}', file=sys.stderr)
 
-# %% ../nbs/09_cli.ipynb #34fdeb90
+# %% ../nbs/09_cli.ipynb #70b85154
 def _reason(e):
     "One line for an exception."
     if isinstance(e, OSError) and e.strerror: return f'{e.filename}: {e.strerror}' if e.filename else e.strerror
     return str(e) if isinstance(e, ValueError) else f'{type(e).__name__}: {e}'
 
-# %% ../nbs/09_cli.ipynb #8dff29e3
+# %% ../nbs/09_cli.ipynb #828c5eed
 def plain_errors(f):
     "Turn exceptions of the command `f` into one line and an exit status."
     @wraps(f)
@@ -52,13 +52,13 @@ def plain_errors(f):
             raise typer.Exit(1)
     return command
 
-# %% ../nbs/09_cli.ipynb #24c55f5d
+# %% ../nbs/09_cli.ipynb #74c76d23
 def _readable(path:str)->str:
     "An input that exists, or '-'."
     if path!='-' and not Path(path).is_file() and not Path(path).is_fifo(): raise typer.BadParameter(f'{path}: no such file')
     return path
 
-# %% ../nbs/09_cli.ipynb #e3587975
+# %% ../nbs/09_cli.ipynb #73dd6efb
 def _writable(path:str)->str:
     "An output in a folder that exists and can be written, or '-'."
     parent = Path(path).parent
@@ -66,7 +66,7 @@ def _writable(path:str)->str:
     if path!='-' and Path(path).is_dir(): raise typer.BadParameter(f'{path}: is a folder')
     return path
 
-# %% ../nbs/09_cli.ipynb #d4fb7995
+# %% ../nbs/09_cli.ipynb #3ffa4475
 Input  = Annotated[str, typer.Argument(metavar='FASTA', help='Sequences, plain or gzip; - is standard input.', callback=_readable)]
 Output = Annotated[str, typer.Option('--output', '-o', help='Where to write; - is standard output.', callback=_writable)]
 Iupac  = Annotated[bool, typer.Option('--iupac', help='Keep letters such as N, drawn black and unpaired.')]
@@ -74,14 +74,14 @@ Jobs   = Annotated[int, typer.Option('--jobs', '-j', help='Processes for folding
 Model  = Annotated[str|None, typer.Option('--model', help='Folder with weights; the shipped ones if not given.')]
 Seed   = Annotated[int, typer.Option('--seed', help='Equal seeds give equal results.')]
 
-# %% ../nbs/09_cli.ipynb #8bfa1b0b
+# %% ../nbs/09_cli.ipynb #f6dec6f7
 def _suffix(path, *allowed):
     "The ending of `path`, which says what to write."
     suffix = Path(path).suffix
     if suffix not in allowed: raise typer.BadParameter(f'{path}: the output must end in {" or ".join(allowed)}')
     return suffix
 
-# %% ../nbs/09_cli.ipynb #ddaa0761
+# %% ../nbs/09_cli.ipynb #a932a15f
 class Row(NamedTuple):
     "A record of the input, folded or failed."
     hairpin:Hairpin|Failed
@@ -91,7 +91,7 @@ class Tally:
     "Flags records, and counts what failed."
     def __init__(self): self.failed, self.names = 0, set()
 
-# %% ../nbs/09_cli.ipynb #8d7194b9
+# %% ../nbs/09_cli.ipynb #e8cc15ff
 @patch
 def row(self:Tally, h:Hairpin|Failed)->Row:
     "Flag a folded or failed record."
@@ -104,20 +104,20 @@ def row(self:Tally, h:Hairpin|Failed)->Row:
     else: flags += [f for f in hairpin_flags(h).split(';') if f]
     return Row(h, ';'.join(flags))
 
-# %% ../nbs/09_cli.ipynb #bbf0e024
+# %% ../nbs/09_cli.ipynb #9e2f9cf9
 @patch
 def close(self:Tally)->None:
     "Exit with status 1 if a record failed."
     if self.failed: say(f'{self.failed} record(s) failed'); raise typer.Exit(1)
 
-# %% ../nbs/09_cli.ipynb #d101462a
+# %% ../nbs/09_cli.ipynb #5f20db25
 def folded(source:str, tally:Tally, iupac:bool=False, jobs:int=-1, size:int=256 # Records a batch
           )->Iterator[list[Row]]:
     "Read, fold and flag, in batches and as a stream; a progress bar on a terminal."
     hairpins = fold_many(read_fasta(source), n_jobs=jobs, iupac=iupac, errors='keep')
     yield from chunks(map(tally.row, tqdm(hairpins, unit=' records', disable=None)), size)
 
-# %% ../nbs/09_cli.ipynb #9e5cd76c
+# %% ../nbs/09_cli.ipynb #8eb94a0a
 def good(rows:list[Row])->list[Hairpin]:
     "The hairpins among `rows`."
     return [r.hairpin for r in rows if isinstance(r.hairpin, Hairpin)]
@@ -127,20 +127,20 @@ def spread(rows:list[Row], values:np.ndarray, empty)->list: # A value a row
     values = iter(values)
     return [next(values) if isinstance(r.hairpin, Hairpin) else empty for r in rows]
 
-# %% ../nbs/09_cli.ipynb #20341ad2
+# %% ../nbs/09_cli.ipynb #425eaf0c
 def _header(f, n):
     "Write the npy header of n images."
     f.seek(0)
     np.lib.format.write_array_header_1_0(f, dict(descr='|u1', fortran_order=False, shape=(n, HEIGHT, 100, 3)))
 
-# %% ../nbs/09_cli.ipynb #523f9029
+# %% ../nbs/09_cli.ipynb #c6bf4548
 def _member(z, name):
     "Open a member of the zip file, without the time of day: equal input gives equal bytes."
     info = zipfile.ZipInfo(name+'.npy')
     info.compress_type = zipfile.ZIP_DEFLATED
     return z.open(info, 'w', force_zip64=True)
 
-# %% ../nbs/09_cli.ipynb #20cddb54
+# %% ../nbs/09_cli.ipynb #e115a30d
 def _images(rows):
     "One image a row; white where a record failed."
     out = np.full((len(rows), HEIGHT, 100, 3), 255, np.uint8)
@@ -148,7 +148,7 @@ def _images(rows):
     if hairpins: out[spread(rows, [True]*len(hairpins), False)] = encode_hairpins(hairpins).images
     return out
 
-# %% ../nbs/09_cli.ipynb #3281f868
+# %% ../nbs/09_cli.ipynb #22e38eae
 def write_npz(batches:Iterator[list[Row]], path:str)->None:
     "Stream rows into an npz file: images, names, sequences, structures, mfe, flags."
     columns = dict(names=[], sequences=[], structures=[], mfe=[], flags=[])
@@ -166,7 +166,7 @@ def write_npz(batches:Iterator[list[Row]], path:str)->None:
             for name,values in columns.items():
                 with _member(z, name) as m: np.lib.format.write_array(m, np.array(values, float if name=='mfe' else str), allow_pickle=False)
 
-# %% ../nbs/09_cli.ipynb #a94d49a6
+# %% ../nbs/09_cli.ipynb #0ddc2053
 def _write_pictures(batches, path, most=20):
     "Draw the first records below each other, and say how many are left out."
     images, n = [], 0
@@ -175,7 +175,7 @@ def _write_pictures(batches, path, most=20):
     if n>most: say(f'{path}: shows the first {most} of {n} records; an .npz file holds all')
     with open_whole(path, 'wb') as f: f.write(png(stack_images(images), zoom=6))
 
-# %% ../nbs/09_cli.ipynb #f14cfc3c
+# %% ../nbs/09_cli.ipynb #7aa8aa33
 @app.command()
 @plain_errors
 def encode(input:Input, output:Output, iupac:Iupac=False, jobs:Jobs=-1):
@@ -187,7 +187,7 @@ def encode(input:Input, output:Output, iupac:Iupac=False, jobs:Jobs=-1):
     write(folded(input, tally, iupac, jobs), output)
     tally.close()
 
-# %% ../nbs/09_cli.ipynb #59b78243
+# %% ../nbs/09_cli.ipynb #c8558baa
 COLUMNS = ('name', 'length', 'probability', 'call', 'structure', 'mfe', 'columns', 'flags')
 
 def detection_rows(rows:list[Row], detector)->Iterator[tuple]:
@@ -199,7 +199,7 @@ def detection_rows(rows:list[Row], detector)->Iterator[tuple]:
         a = arms(h)
         yield h.name, len(h), f'{p:.4f}', int(p>=.5), h.structure, f'{h.mfe:.2f}', len(a.loop)+len(a.pairs), flags
 
-# %% ../nbs/09_cli.ipynb #278306d8
+# %% ../nbs/09_cli.ipynb #ba8b8498
 @app.command()
 @plain_errors
 def detect(input:Input, output:Output='-', model:Model=None, iupac:Iupac=False, jobs:Jobs=-1):
@@ -215,7 +215,7 @@ def detect(input:Input, output:Output='-', model:Model=None, iupac:Iupac=False, 
             for x in detection_rows(rows, detector): f.write('\t'.join(map(str, x))+'\n')
     tally.close()
 
-# %% ../nbs/09_cli.ipynb #0aeeb108
+# %% ../nbs/09_cli.ipynb #56b0b832
 Label = Annotated[str, typer.Option('--label', help='precursor or pseudo.')]
 
 @app.command()
@@ -236,7 +236,7 @@ def simulate(output:Output='-', n:Annotated[int, typer.Option('-n', '--number', 
     if kind!='.tsv': return write_fasta(table.itertuples(), output)
     with open_whole(output) as f: table.to_csv(f, sep='\t', index=False, float_format='%.4f')
 
-# %% ../nbs/09_cli.ipynb #810abe29
+# %% ../nbs/09_cli.ipynb #7593fbeb
 def _explain_table(batches, detector, method, f):
     "One line a nucleotide; a failed record has one line without a score."
     from mirnbdev.saliency import attribute
@@ -246,7 +246,7 @@ def _explain_table(batches, detector, method, f):
             if isinstance(h, Failed): f.write(f'{h.name}\t\t\t\n')
             for i,(c,x) in enumerate(zip(h.sequence, s), 1): f.write(f'{h.name}\t{i}\t{c}\t{x:.5f}\n')
 
-# %% ../nbs/09_cli.ipynb #7cb448c6
+# %% ../nbs/09_cli.ipynb #63edbc70
 def _explain_picture(batches, detector, method, path):
     "Image, attribution and scores of the first record."
     from mirnbdev.saliency import attribute, plot_attribution
@@ -257,7 +257,7 @@ def _explain_picture(batches, detector, method, path):
     a = attribute(detector, hairpins[:1], method)
     with open_whole(path, 'wb') as f: plot_attribution(hairpins[0], a.pixels[0], a.nucleotides[0]).savefig(f, format='png')
 
-# %% ../nbs/09_cli.ipynb #53211c4b
+# %% ../nbs/09_cli.ipynb #299e9f62
 @app.command()
 @plain_errors
 def explain(input:Input, output:Output='-', method:Annotated[str, typer.Option('--method', help='integrated_gradients or saliency.')]='integrated_gradients',
@@ -277,7 +277,7 @@ def explain(input:Input, output:Output='-', method:Annotated[str, typer.Option('
         with open_whole(output) as f: _explain_table(batches, detector, method, f)
     tally.close()
 
-# %% ../nbs/09_cli.ipynb #2bd275b0
+# %% ../nbs/09_cli.ipynb #29a9b949
 @app.command()
 @plain_errors
 def report(input:Annotated[str|None, typer.Argument(metavar='[FASTA]', help='Known precursors to compare with; a dozen human ones if not given.')]=None,
@@ -294,7 +294,7 @@ def report(input:Annotated[str|None, typer.Argument(metavar='[FASTA]', help='Kno
     page = write_report(make_report(seed, n, known), output, seed)
     typer.echo(f'Open {page} in a browser. Beside it: simulated.fa, simulated.tsv, pictures/')
 
-# %% ../nbs/09_cli.ipynb #3c725808
+# %% ../nbs/09_cli.ipynb #d7591187
 def main()->None:
     "The `mirnbdev` command."
     app()

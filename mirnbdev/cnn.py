@@ -6,7 +6,7 @@
 __all__ = ['WEIGHTS', 'LIMITS', 'images_to_tensor', 'HairpinCNN', 'inference', 'mean_loss', 'train_epochs', 'Batches', 'Trained',
            'Detector', 'detection_records', 'detection_metrics', 'plain_factors', 'fold_frame', 'train_detector']
 
-# %% ../nbs/03_cnn.ipynb #7c85cab3
+# %% ../nbs/03_cnn.ipynb #796133c3
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,13 +25,13 @@ from .data import dinucleotide_shuffle, read_mirbase, read_pseudo, well_known
 from .encoding import encode
 from .hairpin import Hairpin, Record, fold_many, open_whole
 
-# %% ../nbs/03_cnn.ipynb #52ee39ca
+# %% ../nbs/03_cnn.ipynb #af801347
 def images_to_tensor(images:np.ndarray # (n, 25, 100, 3) uint8
                     )->Tensor: # (n, 3, 25, 100), values 0-1
     "Images as the network takes them."
     return torch.from_numpy(np.ascontiguousarray(images)).permute(0,3,1,2).float()/255
 
-# %% ../nbs/03_cnn.ipynb #4368cfa8
+# %% ../nbs/03_cnn.ipynb #bf14d1f1
 def _block(inputs, outputs, pool=True):
     "Convolution, ReLU, and a halving."
     layers = [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU()]
@@ -47,7 +47,7 @@ class HairpinCNN(nn.Module):
     def forward(self, x): # (n, 3, 25, 100) -> (n,)
         return self.head(self.features(1-x))[:,0]
 
-# %% ../nbs/03_cnn.ipynb #0e471470
+# %% ../nbs/03_cnn.ipynb #24f12da7
 @contextmanager
 def inference(model:nn.Module # Put into evaluation mode and back, also after an error
              )->Iterator[None]:
@@ -63,7 +63,7 @@ def mean_loss(model, loss, batches)->float:
     with inference(model): losses = [(loss(model, *b).item(), len(b[0])) for b in batches]
     return sum(l*n for l,n in losses)/sum(n for _,n in losses)
 
-# %% ../nbs/03_cnn.ipynb #169a079f
+# %% ../nbs/03_cnn.ipynb #a6a377ae
 def _one_epoch(model, loss, batches, optimiser, schedule):
     "Train on `batches`; the mean loss."
     model.train()
@@ -77,7 +77,7 @@ def _one_epoch(model, loss, batches, optimiser, schedule):
         total, n = total+l.item()*len(b[0]), n+len(b[0])
     return total/n
 
-# %% ../nbs/03_cnn.ipynb #b639edfb
+# %% ../nbs/03_cnn.ipynb #e0df2f6f
 def train_epochs(
     model:nn.Module,
     loss:Callable, # loss(model, *batch) -> scalar tensor
@@ -100,7 +100,7 @@ def train_epochs(
     model.load_state_dict(weights)
     return pd.DataFrame(rows)
 
-# %% ../nbs/03_cnn.ipynb #e9c52863
+# %% ../nbs/03_cnn.ipynb #ad6766d6
 class Batches:
     "Rows of `tensors` in batches of `size`, in an order fixed by `seed` (None: as they are)."
     def __init__(self, tensors:Sequence[Tensor], size:int=128, seed:int|None=None):
@@ -110,7 +110,7 @@ class Batches:
     def __len__(self): return len(self.order)
     def __iter__(self): return (tuple(t[i] for t in self.tensors) for i in self.order)
 
-# %% ../nbs/03_cnn.ipynb #d2b3b3cd
+# %% ../nbs/03_cnn.ipynb #362484a3
 WEIGHTS = Path(__file__).parent/'weights' if '__file__' in globals() else Path('../mirnbdev/weights') # what ships with the library
 
 class Trained:
@@ -124,7 +124,7 @@ class Trained:
             torch.manual_seed(seed)
             self.model = self.network()
 
-# %% ../nbs/03_cnn.ipynb #2019f9ce
+# %% ../nbs/03_cnn.ipynb #f6f3bb1f
 @patch
 def save(self:Trained, folder:str|Path)->None:
     "Write weights and card into `folder`."
@@ -133,7 +133,7 @@ def save(self:Trained, folder:str|Path)->None:
     with open_whole(Path(folder)/f'{self.kind}.safetensors', 'wb') as f: f.write(save_bytes(weights))
     with open_whole(Path(folder)/f'{self.kind}.json') as f: json.dump(self.card, f, indent=1)
 
-# %% ../nbs/03_cnn.ipynb #20461e22
+# %% ../nbs/03_cnn.ipynb #57369119
 @patch(cls_method=True)
 def load(cls:Trained, folder:str|Path|None=None # None: `WEIGHTS`
         )->Trained:
@@ -148,12 +148,12 @@ def load(cls:Trained, folder:str|Path|None=None # None: `WEIGHTS`
     out.model.eval()
     return out
 
-# %% ../nbs/03_cnn.ipynb #0da277b1
+# %% ../nbs/03_cnn.ipynb #2c690918
 class Detector(Trained):
     "Tells precursors from other hairpins."
     kind, network = 'detector', HairpinCNN
 
-# %% ../nbs/03_cnn.ipynb #76d718ec
+# %% ../nbs/03_cnn.ipynb #e7b5ab2d
 def _detection_loss(model, x, y):
     "Cross-entropy of uint8 images `x` and labels `y`."
     return nn.functional.binary_cross_entropy_with_logits(model(x.float()/255), y)
@@ -162,7 +162,7 @@ def _tensors(hairpins, labels):
     "Images as compact uint8 tensors, and labels."
     return torch.from_numpy(encode(hairpins).images).permute(0,3,1,2).contiguous(), torch.from_numpy(np.array(labels, np.float32))
 
-# %% ../nbs/03_cnn.ipynb #49d1a231
+# %% ../nbs/03_cnn.ipynb #a564f5c1
 @patch
 def fit(self:Detector,
         hairpins:Sequence[Hairpin],
@@ -177,7 +177,7 @@ def fit(self:Detector,
         self.history = train_epochs(self.model, _detection_loss, lambda e: Batches(train, 128, self.seed*1000+e), check, epochs, lr=1e-3)
     return self
 
-# %% ../nbs/03_cnn.ipynb #10ec0bdb
+# %% ../nbs/03_cnn.ipynb #b8d8c6b3
 @patch
 def logits(self:Detector, images:np.ndarray, # (n, 25, 100, 3) uint8
           )->np.ndarray: # (n,), above 0 speaks for a precursor
@@ -191,7 +191,7 @@ def predict_proba(self:Detector, hairpins:Sequence[Hairpin])->np.ndarray: # (n, 
     p = 1/(1+np.exp(-self.logits(encode(hairpins).images).astype(float)))
     return np.stack([1-p, p], 1)
 
-# %% ../nbs/03_cnn.ipynb #d78e174c
+# %% ../nbs/03_cnn.ipynb #efb20384
 def detection_records(split:str, # 'train', 'validation' or 'test'
                      )->pd.DataFrame: # Columns name, sequence, label, source, group, cluster
     "The records of one side of the split: precursors and three kinds of negatives."
@@ -204,7 +204,7 @@ def detection_records(split:str, # 'train', 'validation' or 'test'
         pd.DataFrame(dict(name=some.name+'-shuffled', sequence=[dinucleotide_shuffle(s, seed=i) for i,s in enumerate(some.sequence)],
                           label=0, source='shuffle', group=some.group, cluster='m'+some.cluster.astype(str)))], ignore_index=True)
 
-# %% ../nbs/03_cnn.ipynb #33dccd72
+# %% ../nbs/03_cnn.ipynb #903fc60a
 def _metrics(y, p):
     "AUROC, AUPR, and sensitivity and specificity at probability one half."
     return dict(AUROC=roc_auc_score(y, p), AUPR=average_precision_score(y, p), sensitivity=(p[y==1]>=.5).mean(), specificity=(p[y==0]<.5).mean())
@@ -224,12 +224,12 @@ def detection_metrics(
     sampled = pd.DataFrame([_metrics(y[i], p[i]) for i in draws])
     return pd.DataFrame(dict(value=_metrics(y, p), low=sampled.quantile(.025), high=sampled.quantile(.975)))
 
-# %% ../nbs/03_cnn.ipynb #ae075965
+# %% ../nbs/03_cnn.ipynb #f40d0665
 def plain_factors(hairpins:Sequence[Hairpin])->np.ndarray: # (n, 3): nt, kcal/mol per nt, GC fraction
     "Length, minimum free energy per nucleotide, GC content."
     return np.array([(len(h), h.mfe/len(h), (h.sequence.count('G')+h.sequence.count('C'))/len(h)) for h in hairpins])
 
-# %% ../nbs/03_cnn.ipynb #6d1d90cd
+# %% ../nbs/03_cnn.ipynb #b7c7913e
 def fold_frame(d:pd.DataFrame # Columns name, sequence
               )->list[Hairpin]: # In the order of the rows
     "Fold the rows of `d` on all cores, with a progress bar."
@@ -245,12 +245,13 @@ def _test_table(d, p, baseline):
             out[source, who] = detection_metrics(d.label[keep], q[keep], d.cluster[keep]).stack()
     return pd.DataFrame(out).T
 
-# %% ../nbs/03_cnn.ipynb #560afa8c
+# %% ../nbs/03_cnn.ipynb #582aa7e1
 LIMITS = ('Not calibrated on genomes: one hairpin in thousands is real there, so a high probability is not a proof. Trimmed precursors only: flanks change the fold. '
           'Hairpins beyond 100 columns are judged by their loop side; of several hairpins only the longest stem is seen. '
           'Negatives are human coding pieces, Rfam 7 and shuffles: other backgrounds may score differently.')
 
-def train_detector(epochs:int=10, seed:int=0
+def train_detector(epochs:int=10, # At most
+                   seed:int=0,
                   )->tuple[Detector, pd.DataFrame]: # The detector with its card, and the table of its numbers on the test side
     "Train on the training clusters, choose the epoch on validation, measure on test."
     data = {s:detection_records(s) for s in ('train', 'validation', 'test')}
