@@ -119,7 +119,7 @@ def test_ctrl_c_leaves_nothing_behind(command, tmp_path):
     rng = random.Random(0)
     (tmp_path/'a.fa').write_bytes(fasta(*[''.join(rng.choices('ACGU', k=400)) for _ in range(3000)]))
     out = {'encode':'out.npz', 'detect':'out.tsv'}[command]
-    p = subprocess.Popen([*COMMAND, command, 'a.fa', '-o', out], cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True)
+    p = subprocess.Popen([*COMMAND, command, 'a.fa', '-j', '2', '-o', out], cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True)
     time.sleep(12)
     assert p.poll() is None, 'it should still be folding'
     os.killpg(p.pid, signal.SIGINT) # as a terminal does, to the workers too
