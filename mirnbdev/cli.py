@@ -11,7 +11,6 @@ __all__ = ['app', 'Input', 'Output', 'Iupac', 'Jobs', 'Model', 'Seed', 'COLUMNS'
 import os, shutil, sys, tempfile, zipfile
 from collections.abc import Iterator
 from functools import wraps
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, NamedTuple
 import numpy as np, typer

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from tqdm.auto import tqdm
-from .data import dinucleotide_shuffle, read_mirbase, read_pseudo, well_known
+from .data import dinucleotide_shuffle, read_mirbase, read_pseudo
 from .encoding import encode
 from .hairpin import Hairpin, Record, fold_many, open_whole
 

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import cross_entropy
 from .cnn import Batches, Detector, Trained, detection_records, fold_frame, inference, train_epochs
-from .data import dinucleotide_shuffle, well_known
-from .encoding import KIND, MAY_FOLLOW, column_word, encode, hairpin_flags, hairpin_from_word, word_array, words_from_array
+from .data import dinucleotide_shuffle
+from .encoding import KIND, MAY_FOLLOW, column_word, hairpin_flags, hairpin_from_word, word_array, words_from_array
 from .hairpin import Hairpin, Record, fold_many, pair_table
 
 # %% ../nbs/04_cvae.ipynb #e516b4f0

@@ -11,8 +11,8 @@ __all__ = ['SIDES', 'WELL_KNOWN', 'MIRBASE', 'GITHUB', 'PFC', 'DEEPMIR', 'SOURCE
            'dinucleotide_shuffle', 'onehot_images', 'ImageSet', 'read_images', 'read_benchmark']
 
 # %% ../nbs/02_data.ipynb #d2435ca8
-import gzip, hashlib, io, os, re
-from collections import Counter, defaultdict
+import gzip, io, os, re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -23,7 +23,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm.auto import tqdm
 from .encoding import COLOUR, SYMBOLS
-from .hairpin import read_fasta, normalise
+from .hairpin import read_fasta
 
 # %% ../nbs/02_data.ipynb #73203027
 SIDES = ('train', 'validation', 'test')

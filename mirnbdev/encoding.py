@@ -10,7 +10,7 @@ __all__ = ['LETTERS', 'END', 'COLUMNS', 'KIND', 'SPELL', 'MAY_FOLLOW', 'SYMBOLS'
 
 # %% ../nbs/01_encoding.ipynb #d59b2728
 import io, re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 import numpy as np

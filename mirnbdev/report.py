@@ -18,7 +18,7 @@ from .cnn import Detector, fold_frame
 from .cvae import Generator, simulate
 from .data import dinucleotide_shuffle, well_known
 from .encoding import encode, hairpin_flags, png, stack_images
-from .hairpin import Hairpin, Record, arms, draw, open_whole, read_fasta, write_fasta
+from .hairpin import Hairpin, arms, draw, open_whole, read_fasta, write_fasta
 from .saliency import attribute
 
 # %% ../nbs/08_report.ipynb #be084119
