@@ -278,14 +278,14 @@ def open_whole(path:str|Path, # Where the file shall be; '-' is standard output
               )->Iterator: # An open file
     "Write a file that appears under `path` only when it is complete."
     if str(path)=='-': yield sys.stdout if mode=='w' else sys.stdout.buffer; return
-    path = Path(path)
+    path, text = Path(path), {} if 'b' in mode else dict(encoding='utf-8', newline='\n')
     if path.exists() and not path.is_file(): # a device or a pipe is written to, not replaced
-        with open(path, mode) as f: yield f
+        with open(path, mode, **text) as f: yield f
         return
     kept = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
     fd, part = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
     try:
-        with os.fdopen(fd, mode, **({} if 'b' in mode else dict(encoding='utf-8', newline='\n'))) as f: yield f
+        with os.fdopen(fd, mode, **text) as f: yield f
         os.chmod(part, kept)
         os.replace(part, path)
     except BaseException:

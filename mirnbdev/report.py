@@ -108,31 +108,33 @@ class Report(NamedTuple):
     why_simulated:list     # The same for the simulated ones
     limits:str             # From the model cards
 
+def _folded(d):
+    "The refolded hairpins of a table that `simulate` made."
+    return [Hairpin(x.name, x.sequence, x.refolded, x.mfe) for x in d.itertuples()]
+
 def _percent(x): return f'{100*np.mean(x):.0f} %'
 
 def headline(r:Report)->dict[str,str]: # What -> how much
     "The four numbers at the top."
-    folded = [Hairpin(n, s, x) for n,s,x in zip(r.simulated.name, r.simulated.sequence, r.simulated.refolded)]
     return {'of the simulated are called precursors': _percent(r.simulated.score>=.5), 'of the shuffles are': _percent(r.known.shuffled_score>=.5),
-            'of the simulated fold into a single hairpin': _percent(['several' not in hairpin_flags(h) for h in folded]),
+            'of the simulated fold into a single hairpin': _percent(['several' not in hairpin_flags(h) for h in _folded(r.simulated)]),
             'mean F1 of designed and folded base pairs': f'{r.simulated.pair_f1.mean():.2f}'}
 
 # %% ../nbs/08_report.ipynb #e89d929d
 def _gallery(r, n=12):
     "Drawings of the first simulated hairpins, coloured by nucleotide."
-    return '<div class="grid">' + ''.join(html_figure(draw(Hairpin(x.name, x.sequence, x.refolded, x.mfe), width=460),
-        f'score {x.score:.2f}; F1 of designed and refolded pairs {x.pair_f1:.2f}') for x in r.simulated.head(n).itertuples()) + '</div>'
+    return '<div class="grid">' + ''.join(html_figure(draw(h, width=460),
+        f'score {score:.2f}; F1 of designed and refolded pairs {f1:.2f}') for h,score,f1 in zip(_folded(r.simulated.head(n)), r.simulated.score, r.simulated.pair_f1)) + '</div>'
 
 def _why(r, n=6):
     "Drawings coloured by attribution: known precursors, then simulated ones."
-    simulated = [Hairpin(x.name, x.sequence, x.refolded, x.mfe) for x in r.simulated.head(n).itertuples()]
+    simulated = _folded(r.simulated.head(n))
     both = [*zip(r.known.hairpin, r.known.score, r.why_known)][:n] + [*zip(simulated, r.simulated.score, r.why_simulated)]
     return '<div class="grid">' + ''.join(html_figure(draw(h, s, width=460), f'score {p:.2f}') for h,p,s in both) + '</div>'
 
 def _shares(r):
     "Mean shares of the positive attribution, known beside simulated."
-    simulated = [Hairpin(*x) for x in zip(r.simulated.name, r.simulated.sequence, r.simulated.refolded)]
-    rows = {k: pd.DataFrame([region_shares(h, s) for h,s in zip(*x)]).mean() for k,x in {'known':(r.known.hairpin, r.why_known), 'simulated':(simulated, r.why_simulated)}.items()}
+    rows = {k: pd.DataFrame([region_shares(h, s) for h,s in zip(*x)]).mean() for k,x in {'known':(r.known.hairpin, r.why_known), 'simulated':(_folded(r.simulated), r.why_simulated)}.items()}
     return html_table(pd.DataFrame(rows).T.rename_axis('share of positive attribution').reset_index())
 
 # %% ../nbs/08_report.ipynb #f2ea4ef4
@@ -151,7 +153,7 @@ def _scores(r):
 
 def contact_sheet(r:Report, n:int=20)->bytes: # PNG
     "The images of the first simulated hairpins, in two columns."
-    images = encode([Hairpin(x.name, x.sequence, x.refolded) for x in r.simulated.head(n).itertuples()]).images
+    images = encode(_folded(r.simulated.head(n))).images
     half = -(-len(images)//2)
     left, right = stack_images(images[:half]), stack_images([*images[half:], *[np.full_like(images[0], 255)]*(2*half-len(images))])
     return png(np.concatenate([left, np.full((len(left),3,3), 200, np.uint8), right], 1), zoom=4)
@@ -174,8 +176,7 @@ def make_report(seed:int=0, n:int=100, # Simulated precursors
     "Simulate, refold, score and attribute with the shipped weights."
     detector, generator = Detector.load(), Generator.load()
     k, s = known_table(detector, known, seed), simulate(generator, detector, n, seed=seed)
-    folded = [Hairpin(x.name, x.sequence, x.refolded) for x in s.itertuples()]
-    return Report(k, s, attribute(detector, list(k.hairpin), steps=32).nucleotides, attribute(detector, folded, steps=32).nucleotides,
+    return Report(k, s, attribute(detector, list(k.hairpin), steps=32).nucleotides, attribute(detector, _folded(s), steps=32).nucleotides,
                   f"Detector: {detector.card['limits']} Generator: {generator.card['limits']}")
 
 # %% ../nbs/08_report.ipynb #2b04ffa3

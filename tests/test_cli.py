@@ -38,7 +38,7 @@ FILES = {
     'binary.fa': (bytes(range(256))*50, 'not text'),
     'image.fa': (b'\x89PNG\r\n\x1a\n\0\0', 'not text'),
     'short.fa.gz': (gzip.compress(fasta(*[MIR21]*500))[:-30], 'too early'),
-    'fake.fa.gz': (b'this is not gzip', 'fake.fa.gz'),
+    'fake.fa.gz': (b'this is not gzip', 'gzip file'),
 }
 
 def check(r, status):
