@@ -7,12 +7,24 @@ from pathlib import Path
 import pandas as pd
 from joblib import Parallel, delayed
 from mirnbdev import data
+from mirnbdev.hairpin import Record, read_fasta
+from mirnbdev.scan import find_many
+
+def found_in_genome(piece=10_000):
+    "Hairpins of every sixth 10 kb of the stretch of chromosome 21, on both strands."
+    region = next(read_fasta(data.data_file(data.GENOME)))
+    first = int(region.name.split(':')[1].split('-')[0])
+    pieces = [Record(str(i), region.sequence[i:i+piece]) for i in range(0, len(region.sequence)-piece+1, 6*piece)]
+    rows = [(f'chr21:{first+int(p.name)+f.start-1}-{first+int(p.name)+f.end-1}{f.strand}', f.hairpin.sequence)
+            for p,found in zip(pieces, find_many(pieces, n_jobs=-1, both_strands=True)) for f in found]
+    return pd.DataFrame(rows, columns=['name', 'sequence'])
 
 def make(seed):
-    "Write both lists."
+    "Write the lists."
     folder = Path(data.__file__).parent/'splits'
     folder.mkdir(exist_ok=True)
-    for which,text in data.make_splits(seed).items():
+    genomic = pd.concat([data.whole_images(), found_in_genome()]).drop_duplicates('sequence').reset_index(drop=True)
+    for which,text in {**data.make_splits(seed), 'genome': data.make_genome_list(genomic, seed)}.items():
         (folder/f'{which}.txt').write_text(text, newline='\n')
         split = data.read_split(which)
         sizes = split.groupby('split').agg(clusters=('cluster', 'nunique'), records=('cluster', 'size'), largest=('cluster', lambda c: c.value_counts().max()))
@@ -24,7 +36,7 @@ def kin_in(queries, others):
 
 def check():
     "Align every record of a side with every record of the others, without the 5-mer filter."
-    for name,d in [('mirbase', data.read_mirbase().set_index('accession')), ('pseudo', data.read_pseudo().set_index('name'))]:
+    for name,d in [('mirbase', data.read_mirbase().set_index('accession')), ('pseudo', data.read_pseudo().set_index('name')), ('genome', data.read_genomic().set_index('name'))]:
         train, validation, test = (d.sequence[d.split==side] for side in data.SIDES)
         jobs = [(test[i:i+100], pd.concat([train, validation])) for i in range(0, len(test), 100)]
         jobs += [(validation[i:i+100], train) for i in range(0, len(validation), 100)]

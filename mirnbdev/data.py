@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['SIDES', 'WELL_KNOWN', 'MIRBASE', 'GITHUB', 'PFC', 'DEEPMIR', 'SOURCES', 'GROUPS', 'VIRAL', 'PSEUDO', 'MISSED',
-           'read_split', 'well_known', 'Source', 'tidy', 'data_file', 'read_hairpins', 'read_families', 'read_species',
-           'mature_base', 'precursors_by_name', 'Placed', 'place_matures', 'read_mirbase', 'read_candidates',
-           'read_pseudo', 'infix_distance', 'identity', 'is_kin', 'kmer_profile', 'candidate_pairs', 'kin_pairs',
-           'family_pairs', 'join_clusters', 'assign_sides', 'mend', 'split_text', 'make_list', 'make_splits',
-           'dinucleotide_shuffle', 'onehot_images', 'ImageSet', 'read_images', 'read_benchmark']
+           'GENOME', 'read_split', 'well_known', 'Source', 'tidy', 'data_file', 'read_hairpins', 'read_families',
+           'read_species', 'mature_base', 'precursors_by_name', 'Placed', 'place_matures', 'read_mirbase',
+           'read_candidates', 'read_pseudo', 'infix_distance', 'identity', 'is_kin', 'kmer_profile', 'candidate_pairs',
+           'kin_pairs', 'kin_between', 'family_pairs', 'join_clusters', 'assign_sides', 'mend', 'split_text',
+           'make_list', 'make_splits', 'dinucleotide_shuffle', 'onehot_images', 'ImageSet', 'read_images',
+           'read_benchmark', 'cut_out', 'read_genomic', 'whole_images', 'make_genome_list', 'flanked', 'trims', 'views']
 
-# %% ../nbs/02_data.ipynb #d2435ca8
+# %% ../nbs/02_data.ipynb #53d1d11f
 import gzip, io, os, re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -22,14 +23,14 @@ import numpy as np, pandas as pd, pooch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm.auto import tqdm
-from .encoding import COLOUR, SYMBOLS
-from .hairpin import read_fasta
+from .encoding import COLOUR, SYMBOLS, hairpin_from_image
+from .hairpin import fold_many, read_fasta, Record
 
-# %% ../nbs/02_data.ipynb #73203027
+# %% ../nbs/02_data.ipynb #6b40f909
 SIDES = ('train', 'validation', 'test')
 
 def read_split(
-    which:str='mirbase' # 'mirbase' (members are accessions) or 'pseudo' (members are names)
+    which:str='mirbase' # 'mirbase' (members are accessions), 'pseudo' (names) or 'genome' (names or places)
 )->pd.DataFrame: # Index: member; columns: cluster (number of the line), split
     "Read a committed split list."
     side, rows = '', []
@@ -38,7 +39,7 @@ def read_split(
         else: rows += [(member, n, side) for member in line.split()]
     return pd.DataFrame(rows, columns=['member', 'cluster', 'split']).set_index('member')
 
-# %% ../nbs/02_data.ipynb #103f1e4a
+# %% ../nbs/02_data.ipynb #d6015373
 WELL_KNOWN = '''
 MI0000060 hsa-let-7a-1   UGGGAUGAGGUAGUAGGUUGUAUAGUUUUAGGGUCACACCCACCACUGGGAGAUAACUAUACAAUCUACUGUCUUUCCUA
 MI0000077 hsa-mir-21     UGUCGGGUAGCUUAUCAGACUGAUGUUGACUGUUGAAUCUCAUGGCAACACCAGUCGAUGGGCUGUCUGACA
@@ -54,13 +55,13 @@ MI0000300 hsa-mir-223    CCUGGCCUCCUGCAGUGCCACGCUCCGUGUAUUUGACAAGCUGAGUUGGACACUC
 MI0000651 hsa-mir-1-1    UGGGAAACAUACUUCUUUAUAUGCCCAUAUGGACCUGCUAAGCUAUGGAAUGUAAAGAAGUAUGUAUCUCA
 '''
 
-# %% ../nbs/02_data.ipynb #eff97e57
+# %% ../nbs/02_data.ipynb #70afcaa1
 def well_known()->pd.DataFrame: # Columns: accession, name, sequence, cluster, split
     "A dozen well-known human precursors, and on which side of the split each lies."
     rows = [line.split() for line in WELL_KNOWN.split('\n') if line]
     return pd.DataFrame(rows, columns=['accession', 'name', 'sequence']).join(read_split(), on='accession')
 
-# %% ../nbs/02_data.ipynb #b0c261ac
+# %% ../nbs/02_data.ipynb #a4815cd2
 class Source(NamedTuple):
     "Where a data file can be had."
     sha256:str|None # Of the tidy file; None: not compared, only the pinned commit vouches for it
@@ -71,7 +72,7 @@ GITHUB = 'https://raw.githubusercontent.com/'
 PFC = GITHUB+'maurete/pfc/84467763ba107d8b2da57c5d4f1714ad556b1f79/data/src/mirbase/21/'
 DEEPMIR = GITHUB+'jacordero/deepmir/'
 
-# %% ../nbs/02_data.ipynb #4b454870
+# %% ../nbs/02_data.ipynb #232684b2
 SOURCES = {
     'mirbase/hairpin.fa': Source('fa7c1f718b48ae184678f4da386f4adfb077d2b9be1d8e66fab055a07e03bfc9', (MIRBASE+'hairpin.fa', PFC+'hairpin.fa.gz')),
     'mirbase/mature.fa': Source('30bc16c1d489d0342b50678c643fba736664e291870a35165640a27257aabb74', (MIRBASE+'mature.fa', PFC+'mature.fa.gz')),
@@ -86,7 +87,7 @@ for part in ('modhsa_train', 'modhsa_test'):
     for what in ('images', 'labels', 'names'):
         SOURCES[f'deepmir/{part}_{what}.npz'] = Source(None, (DEEPMIR+f'97430d18bfdb15f2391983f10d65e202414a0f8d/datasets/{part}_{what}.npz',))
 
-# %% ../nbs/02_data.ipynb #bfbc3d6b
+# %% ../nbs/02_data.ipynb #095fcd56
 def tidy(raw:bytes # A file as it was served
         )->bytes: # Unzipped, lines end in \n, a FASTA sequence on one line; NPZ as it is
     "Make copies of one text file equal, however they were wrapped."
@@ -95,7 +96,7 @@ def tidy(raw:bytes # A file as it was served
     if raw[:1]!=b'>': return b''.join(line+b'\n' for line in raw.splitlines())
     return b''.join(b'\n'+line+b'\n' if line[:1]==b'>' else line for line in raw.splitlines())[1:]+b'\n'
 
-# %% ../nbs/02_data.ipynb #a494c742
+# %% ../nbs/02_data.ipynb #0e192de3
 def data_file(
     name:str, # Such as 'mirbase/hairpin.fa'
     cache:str|Path|None=None, # Folder for downloads; None: the system's own cache for mirnbdev
@@ -106,7 +107,7 @@ def data_file(
         raise FileNotFoundError(f'{path}: no such file in the folder that MIRNBDEV_DATA names; put it there, or unset MIRNBDEV_DATA to download it')
     return path
 
-# %% ../nbs/02_data.ipynb #5d9c65af
+# %% ../nbs/02_data.ipynb #e45fd06a
 def _fetch(url, part, _pooch):
     "A downloader for pooch that tidies what it wrote."
     with tqdm(total=1, unit='B', unit_scale=True, desc=url.rsplit('/', 1)[1], delay=1, disable=None) as bar:
@@ -120,7 +121,7 @@ def _why(e):
     answer = getattr(e, 'response', None)
     return 'connection failed' if answer is None else f'HTTP status {answer.status_code}'
 
-# %% ../nbs/02_data.ipynb #13ff8806
+# %% ../nbs/02_data.ipynb #7fa9cd8c
 def _download(name, cache):
     "Fetch `name` into `cache` from the first source that serves it whole."
     if name not in SOURCES: raise FileNotFoundError(f'{name} has no public address; set MIRNBDEV_DATA to a folder that holds it')
@@ -132,13 +133,13 @@ def _download(name, cache):
         except (OSError, ValueError, EOFError) as e: why.append(f'{url.split("/")[2]}: {_why(e)}')
     raise ConnectionError(f'{name} could not be downloaded ({"; ".join(why)}): connect to the network, or set MIRNBDEV_DATA to a folder that holds it')
 
-# %% ../nbs/02_data.ipynb #6d017472
+# %% ../nbs/02_data.ipynb #5e3395bd
 def read_hairpins()->pd.DataFrame: # Columns: accession, name, species (miRBase's code), sequence
     "Read miRBase's `hairpin.fa`."
     rows = [(r.description.split()[0], r.name, r.name.split('-')[0], r.sequence) for r in read_fasta(data_file('mirbase/hairpin.fa'))]
     return pd.DataFrame(rows, columns=['accession', 'name', 'species', 'sequence'])
 
-# %% ../nbs/02_data.ipynb #c4e3aa02
+# %% ../nbs/02_data.ipynb #530fc8fd
 def read_families()->pd.Series: # Index: accession of the precursor; values: accession of its family
     "Read miRBase's `miFam.dat`."
     family, rows = '', {}
@@ -148,7 +149,7 @@ def read_families()->pd.Series: # Index: accession of the precursor; values: acc
         elif key=='MI': rows[rest.split()[0]] = family
     return pd.Series(rows, name='family')
 
-# %% ../nbs/02_data.ipynb #54a20378
+# %% ../nbs/02_data.ipynb #c70f8829
 GROUPS = ('Mammalia', 'Vertebrata', 'Arthropoda', 'Nematoda', 'Platyhelminthes', 'Viridiplantae', 'Viruses')
 
 def read_species()->pd.DataFrame: # Index: code; columns: species_name, clade, group
@@ -159,14 +160,14 @@ def read_species()->pd.DataFrame: # Index: code; columns: species_name, clade, g
     return pd.DataFrame({'species_name': [r[2] for r in rows], 'clade': [t[0] for t in trees], 'group': group},
                         index=[r[0] for r in rows])
 
-# %% ../nbs/02_data.ipynb #44994ada
+# %% ../nbs/02_data.ipynb #41a26d68
 def mature_base(name:str # Of a mature microRNA
                )->tuple[str,str]: # Name shared with its precursors in lower case; arm '5p', '3p' or ''
     "Split the name of a mature microRNA."
     base, arm = re.fullmatch(r'(.+?)(?:\.\d)?(?:-([53]p))?(?:\.\d)?', name.lower()).groups()
     return base, arm or ''
 
-# %% ../nbs/02_data.ipynb #c201c799
+# %% ../nbs/02_data.ipynb #22991503
 def precursors_by_name(names:Iterable[str] # Of precursors
                       )->dict[str,list]: # Name with and without the number of the copy -> positions in `names`
     "Find precursors by the name of their mature microRNA."
@@ -175,7 +176,7 @@ def precursors_by_name(names:Iterable[str] # Of precursors
         for key in {name.lower(), re.sub(r'-\d+$', '', name.lower())}: found[key].append(i)
     return found
 
-# %% ../nbs/02_data.ipynb #b191a8a6
+# %% ../nbs/02_data.ipynb #3d34154c
 class Placed(NamedTuple):
     "The mature microRNAs in their precursors."
     arms:pd.DataFrame # mature_5p, start_5p, end_5p and the same for 3p, in the order of the precursors; NA where none is known
@@ -186,7 +187,7 @@ def _arm(start, end, length):
     "The half in which the middle of a mature microRNA lies."
     return '5p' if start+end<=length else '3p'
 
-# %% ../nbs/02_data.ipynb #f002643c
+# %% ../nbs/02_data.ipynb #6b2e7c31
 def place_matures(
     hairpins:pd.DataFrame, # Columns name, sequence
     matures:Iterable, # Records with name and sequence
@@ -205,7 +206,7 @@ def place_matures(
     arms = pd.DataFrame(cells, index=hairpins.index)
     return Placed(arms.astype({c: 'Int64' if c[0] in 'se' else 'string' for c in cells}), unplaced, extra)
 
-# %% ../nbs/02_data.ipynb #2fc13a47
+# %% ../nbs/02_data.ipynb #75aaa756
 def read_mirbase()->pd.DataFrame: # One row a precursor; `family` is '' where there is none
     "Read miRBase: species, family, mature arms, cluster and split of every precursor."
     d = read_hairpins()
@@ -213,7 +214,7 @@ def read_mirbase()->pd.DataFrame: # One row a precursor; `family` is '' where th
     d = d.join(read_species(), on='species').join(read_families(), on='accession').join(arms).join(read_split(), on='accession')
     return d.fillna({'family': ''})
 
-# %% ../nbs/02_data.ipynb #eda7becd
+# %% ../nbs/02_data.ipynb #690d5b90
 VIRAL = {'RF00061': 'HCV IRES', 'RF00250': 'HIV TAR, in miRBase as hiv1-mir-TAR', 'RF00376': 'HIV GSL3', 'RF00480': 'HIV frameshift'}
 PSEUDO = {'cds': 'pseudo/cds_pseudo_hairpins_8494.fa', 'ncrna': 'pseudo/other_ncrna_12387.fa'}
 
@@ -228,7 +229,7 @@ def read_candidates(sources:Iterable[str]=tuple(PSEUDO) # Some of `PSEUDO`
     d = pd.DataFrame(rows, columns=['name', 'source', 'family', 'sequence'])
     return d[~d.family.isin(VIRAL)].drop_duplicates('sequence').drop_duplicates('name').reset_index(drop=True)
 
-# %% ../nbs/02_data.ipynb #527f85e1
+# %% ../nbs/02_data.ipynb #b0ab2de3
 def read_pseudo(
     sources:Iterable[str]=tuple(PSEUDO), # 'cds' can be downloaded; 'ncrna' needs MIRNBDEV_DATA
     dropped:bool=False, # Also what resembles a miRBase precursor?
@@ -237,7 +238,7 @@ def read_pseudo(
     d = read_candidates(sources).join(read_split('pseudo'), on='name')
     return d if dropped else d[d.split!='dropped'].reset_index(drop=True)
 
-# %% ../nbs/02_data.ipynb #2591b4dd
+# %% ../nbs/02_data.ipynb #f021a3d9
 def infix_distance(
     a:str, # Sequence
     b:str, # Another
@@ -255,7 +256,7 @@ def identity(
     "Share of the shorter sequence that stands in the longer."
     return 1 - infix_distance(a, b)/min(len(a), len(b))
 
-# %% ../nbs/02_data.ipynb #10faea52
+# %% ../nbs/02_data.ipynb #5cab8ef9
 def is_kin(
     a:str, # Sequence
     b:str, # Another
@@ -264,7 +265,7 @@ def is_kin(
     "Are the two at least `threshold` identical?"
     return infix_distance(a, b, int((1-threshold)*min(len(a), len(b))+1e-9))>=0
 
-# %% ../nbs/02_data.ipynb #13bbb808
+# %% ../nbs/02_data.ipynb #8af5ff31
 def kmer_profile(
     sequences:Sequence[str], # RNA; words with other letters than ACGU are passed over
     k:int=5, # Length of a word
@@ -279,7 +280,7 @@ def kmer_profile(
         row[words[words>=0]] = 1
     return profile
 
-# %% ../nbs/02_data.ipynb #10fad988
+# %% ../nbs/02_data.ipynb #02fffe01
 def candidate_pairs(
     profile:np.ndarray, # From `kmer_profile`
     shared:float=.3, # Least share of the poorer sequence's words
@@ -300,7 +301,21 @@ def kin_pairs(sequences:Sequence[str], # RNA
     pairs = [(i, j) for i,j in candidate_pairs(kmer_profile(sequences), shared) if is_kin(sequences[i], sequences[j])]
     return np.array(pairs, int).reshape(-1, 2)
 
-# %% ../nbs/02_data.ipynb #e02e94b6
+# %% ../nbs/02_data.ipynb #cd3927bf
+def kin_between(
+    queries:Sequence[str], # RNA
+    others:Sequence[str], # RNA
+    shared:float=.3, # As in `candidate_pairs`
+)->np.ndarray: # (pairs, 2) positions in `queries` and in `others`
+    "All pairs of kin across two sets."
+    a, b, pairs = kmer_profile(queries), kmer_profile(others), []
+    for i in range(0, len(a), 500):
+        common = a[i:i+500] @ b.T
+        near = np.argwhere(common >= shared*np.minimum(a[i:i+500].sum(1)[:,None], b.sum(1)))
+        pairs += [(i+q, o) for q,o in near.tolist() if is_kin(queries[i+q], others[o])]
+    return np.array(pairs, int).reshape(-1, 2)
+
+# %% ../nbs/02_data.ipynb #c20a110e
 def family_pairs(families:Iterable[str] # '' is no family
                 )->np.ndarray: # (pairs, 2) positions: each member with the one before it
     "Chain the members of each family."
@@ -317,7 +332,7 @@ def join_clusters(n:int, # Records
     i, j = np.concatenate(pairs).T
     return connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(n, n)), directed=False)[1]
 
-# %% ../nbs/02_data.ipynb #aaa0fda9
+# %% ../nbs/02_data.ipynb #e69f9f55
 def assign_sides(
     cluster:np.ndarray, # (n,) number of the cluster
     seed:int=0,
@@ -333,8 +348,8 @@ def assign_sides(
     side[order] = np.searchsorted(np.cumsum(shares)[:-1]*n, before, side='right')
     return np.array(SIDES)[side[cluster]]
 
-# %% ../nbs/02_data.ipynb #f93d5809
-MISSED = {'mirbase': [('MI0023992', 'MI0023994')], 'pseudo': [('BC003127.1/865-928', 'X83548.1/695-720')]}
+# %% ../nbs/02_data.ipynb #8e7ba8b4
+MISSED = {'mirbase': [('MI0023992', 'MI0023994')], 'pseudo': [('BC003127.1/865-928', 'X83548.1/695-720')], 'genome': []}
 
 def mend(
     members:Sequence[str], # One a record
@@ -350,7 +365,7 @@ def mend(
         cluster[both], side[both] = cluster[i], min(side[[i,j]], key=SIDES.index)
     return cluster, side
 
-# %% ../nbs/02_data.ipynb #cd22fa4a
+# %% ../nbs/02_data.ipynb #37f8c699
 def split_text(
     members:Sequence[str], # One a record
     cluster:np.ndarray, # Number of its cluster
@@ -364,7 +379,7 @@ def split_text(
         if lines: text += f'>{side}\n' + ''.join(' '.join(m)+'\n' for m in lines)
     return text
 
-# %% ../nbs/02_data.ipynb #1ad42fca
+# %% ../nbs/02_data.ipynb #73f0cf74
 def make_list(
     which:str, # 'mirbase' or 'pseudo'
     members:Sequence[str], # One a record
@@ -391,7 +406,7 @@ def make_splits(seed:int=0)->dict[str,str]: # Name of the list -> its text
     return {'mirbase': make_list('mirbase', pos.accession, pos.accession.map(read_families()).fillna(''), kin[kin[:,1]<n], seed),
             'pseudo': make_list('pseudo', kept.name, kept.family, links[(links>=0).all(1)], seed, list(neg.name[mistaken]))}
 
-# %% ../nbs/02_data.ipynb #35470df5
+# %% ../nbs/02_data.ipynb #5e1719ac
 def _leads_to(letter, last, end):
     "Does following the last steps from `letter` arrive at `end`?"
     seen = set()
@@ -400,7 +415,7 @@ def _leads_to(letter, last, end):
 
 def dinucleotide_shuffle(
     sequence:str, # Any text
-    seed:int=0, # Equal seeds give equal shuffles
+    seed:int|str=0, # Equal seeds give equal shuffles
 )->str: # Same first and last letter, same number of each pair of neighbours
     "Shuffle `sequence` and keep its dinucleotide counts."
     rng, end, steps = Random(seed), sequence[-1:], defaultdict(list)
@@ -416,14 +431,14 @@ def dinucleotide_shuffle(
     while steps[letter]: letter = steps[letter].pop(0); walk.append(letter)
     return ''.join(walk)
 
-# %% ../nbs/02_data.ipynb #8baa75bb
+# %% ../nbs/02_data.ipynb #d11b7041
 def onehot_images(onehot:np.ndarray # (n, 5, 25, 100): gap, G, C, U, A; all zero is background
                  )->np.ndarray: # (n, 25, 100, 3) uint8
     "Colour one-hot pixels."
     codes = np.array([SYMBOLS.index(c) for c in '-GCUA'], np.uint8)[onehot.argmax(1)]
     return np.take(COLOUR, np.where(onehot.any(1), codes, SYMBOLS.index(' ')), axis=0)
 
-# %% ../nbs/02_data.ipynb #ab508bf1
+# %% ../nbs/02_data.ipynb #1451b787
 class ImageSet(NamedTuple):
     "Published images."
     images:np.ndarray # (n, 25, 100, 3) uint8
@@ -440,7 +455,7 @@ def read_images(name:str # 'modhsa_train', 'modhsa_test', 'hsa' or 'modmirbase_t
     text = [n.decode() if isinstance(n, bytes) else str(n) for n in names]
     return ImageSet(images.astype(np.uint8), labels.ravel(), [n.lstrip('>') for n in text])
 
-# %% ../nbs/02_data.ipynb #9fc71c98
+# %% ../nbs/02_data.ipynb #d5199473
 def read_benchmark(
     name:str, # 'human', 'whole' or 'new'
     part:str='test', # 'train' or 'test'; new has only 'test'
@@ -448,3 +463,90 @@ def read_benchmark(
     "Read one of deepMiRGene's benchmark sets."
     rows = [(r.name, label, r.sequence) for label,kind in [(1,'pos'), (0,'neg')] for r in read_fasta(data_file(f'deepmirgene/{name}/{part}_{kind}.fa'))]
     return pd.DataFrame(rows, columns=['name', 'label', 'sequence'])
+
+# %% ../nbs/02_data.ipynb #98266123
+GENOME = 'genome/hg38_chr21_15279870_17799869.fa'
+_COMPLEMENT = str.maketrans('ACGU', 'UGCA')
+
+def cut_out(
+    place:str, # Such as 'chr21:15300001-15300080+', counted from 1
+    region:str, # RNA
+    first:int, # Place of its first nucleotide
+)->str: # RNA, of the strand that `place` names
+    "The sequence at a place of a chromosome."
+    start, end = map(int, re.search(r':(\d+)-(\d+)', place).groups())
+    piece = region[start-first:end-first+1]
+    return piece if place[-1]=='+' else piece[::-1].translate(_COMPLEMENT)
+
+# %% ../nbs/02_data.ipynb #febeb4f8
+def read_genomic(dropped:bool=False, # Also what resembles a known precursor or another negative?
+                )->pd.DataFrame: # Columns: name, source, sequence, cluster, split
+    "Read hairpins of the human genome that are no precursors (needs MIRNBDEV_DATA)."
+    d, published = read_split('genome'), read_images('modmirbase_test')
+    region, image = next(read_fasta(data_file(GENOME))), dict(zip(published.names, published.images))
+    first = int(re.search(r':(\d+)', region.name)[1])
+    sequences = [cut_out(n, region.sequence, first) if ':' in n else hairpin_from_image(image[n]).sequence for n in d.index]
+    d = d.assign(source='genome', sequence=sequences).reset_index(names='name')[['name', 'source', 'sequence', 'cluster', 'split']]
+    return d if dropped else d[d.split!='dropped'].reset_index(drop=True)
+
+# %% ../nbs/02_data.ipynb #8d2aeb03
+def whole_images(least:int=40 # nt
+                )->pd.DataFrame: # Columns: name, sequence
+    "DeepMir's genomic hairpins whose image shows them whole."
+    s = read_images('modmirbase_test')
+    read = [hairpin_from_image(i, n) for i,l,n in zip(s.images, s.labels, s.names) if not l and re.match('hsa[12_]', n)]
+    read = [h for h in read if len(h)>=least]
+    again = fold_many((Record(h.name, h.sequence) for h in read), n_jobs=-1)
+    rows = [(h.name, h.sequence) for h,f in zip(read, again) if h==f]
+    return pd.DataFrame(rows, columns=['name', 'sequence']).drop_duplicates('sequence').drop_duplicates('name')
+
+def make_genome_list(candidates:pd.DataFrame, # Columns: name, sequence
+                     seed:int=0)->str: # The list as it is written
+    "Cluster hairpins of the genome and split them."
+    known = [*read_hairpins().sequence, *read_candidates().sequence]
+    mistaken = np.isin(np.arange(len(candidates)), kin_between(list(candidates.sequence), known)[:,0])
+    kept = candidates[~mistaken]
+    return make_list('genome', kept.name, ['']*len(kept), kin_pairs(list(kept.sequence)), seed, list(candidates.name[mistaken]))
+
+# %% ../nbs/02_data.ipynb #1785c25c
+def flanked(
+    sequence:str, # RNA
+    left:int, # nt to put before it
+    right:int, # nt to put after it
+    seed:int|str=0,
+)->str:
+    "Put random nucleotides of the same composition around `sequence`."
+    pool = ''.join(dinucleotide_shuffle(sequence, f'{seed} {i}') for i in range(-(-(left+right)//len(sequence))))
+    return pool[:left]+sequence+pool[left:left+right]
+
+# %% ../nbs/02_data.ipynb #ef504dcc
+def _draw(name, seed):
+    "Random numbers of a record, whatever stands around it: nt before and after it, a place from 0 to 1, and two nt."
+    rng = Random(f'{seed} {name}')
+    return rng.randint(0, 30), rng.randint(0, 30), rng.random(), rng.randint(0, 3), rng.randint(0, 3)
+
+def trims(d:pd.DataFrame, # Columns name, sequence, label, start_5p, end_3p (0-based; NA where no arm is known)
+          seed:int=0,
+          least:int=45, # nt that remain
+         )->np.ndarray: # (n, 2) nt to cut from the 5' and from the 3' end
+    "How much of each record to cut away, up to 3 nt short of the arms."
+    n, drawn = d.sequence.str.len().to_numpy(), np.array([_draw(name, seed)[2:] for name in d.name]).reshape(-1, 3)
+    start, end = (pd.array(d[c], 'Float64').to_numpy(float, na_value=np.nan) for c in ('start_5p', 'end_3p'))
+    cut = np.stack([np.where(np.isnan(start), n-end, start), np.where(np.isnan(end), start, n-end)], 1) # one arm known: the other end alike
+    known = cut[~np.isnan(cut[:,0])]
+    if not len(known): return np.zeros((len(d), 2), int)
+    known = known[np.argsort(known.sum(1), kind='stable')]
+    unknown = np.isnan(cut[:,0])
+    cut[unknown] = known[(drawn[unknown,0]*len(known)).astype(int)]
+    cut = np.maximum(cut-drawn[:,1:], 0)
+    return (cut*np.minimum(1, np.maximum(n-least, 0)/np.maximum(cut.sum(1), 1))[:,None]).astype(int)
+
+# %% ../nbs/02_data.ipynb #af4c3016
+def views(d:pd.DataFrame, # Columns name, sequence, label and, if arms are known, start_5p and end_3p
+          seed:int=0,
+         )->pd.DataFrame: # The rows of `d` with a column view: whole, flanked and, if arms are known, trimmed
+    "Show each record as it is, with random flanks of 0 to 30 nt, and cut down to its arms."
+    around = [flanked(s, *_draw(name, seed)[:2], f'{seed} {name}') for name,s in zip(d.name, d.sequence)]
+    out = [d.assign(view='whole'), d.assign(view='flanked', sequence=around)]
+    if 'start_5p' in d: out.append(d.assign(view='trimmed', sequence=[s[l:len(s)-r] for s,(l,r) in zip(d.sequence, trims(d, seed))]))
+    return pd.concat(out, ignore_index=True)

@@ -85,7 +85,7 @@ def fold(
     if not sequence: raise ValueError(f"{name or 'sequence'}: empty sequence")
     check_letters(sequence, name, iupac)
     if len(sequence)>FOLD_LIMIT:
-        raise ValueError(f"{name or 'sequence'}: {len(sequence)} nt is longer than {FOLD_LIMIT} nt, no precursor; cut it into windows")
+        raise ValueError(f"{name or 'sequence'}: {len(sequence)} nt is longer than {FOLD_LIMIT} nt, no precursor; detect --windows finds the hairpins inside")
     structure, mfe = RNA.fold(sequence)
     return Hairpin(name, sequence, structure, round(mfe, 2))
 

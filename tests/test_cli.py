@@ -62,6 +62,31 @@ def test_every_record_comes_out_of_detect(file, tmp_path):
         if 'failed' in x['flags']: assert x['probability']=='' and r.stderr
         else: assert 0<=float(x['probability'])<=1 and x['call'] in '01' and len(x['structure'])==int(x['length'])
 
+def test_every_record_comes_out_of_windows(tmp_path):
+    rng = random.Random(1)
+    flank = [''.join(rng.choices('ACGU', k=400)) for _ in range(4)]
+    records = {'alone': MIR21, 'window': flank[0][:60]+MIR21+flank[1][:60], 'transcript': (flank[0]+MIR21+'N'*50+flank[1]+MIR21+flank[2]).lower().replace('u', 't'),
+               'behind': flank[3]+MIR21[::-1].translate(str.maketrans('ACGU', 'UGCA'))+flank[2], 'flat': 'A'*300, 'unknown': 'N'*300, 'letters': MIR21+'X', 'empty': '', 'one': 'A'}
+    (tmp_path/'a.fa').write_text(''.join(f'>{n}\r\n{s}\r\n' for n,s in [*records.items(), ('alone', MIR21)]))
+    r = mirnbdev('detect', '--windows', '--both-strands', 'a.fa', '-o', 'out.tsv', cwd=tmp_path)
+    check(r, 1)
+    rows = list(csv.DictReader((tmp_path/'out.tsv').open(), delimiter='\t', quoting=csv.QUOTE_NONE))
+    assert [x['name'] for x in rows]==[*records, 'alone']
+    for x in rows:
+        if 'failed' in x['flags']: assert x['name'] in ('letters', 'empty') and x['start']==x['probability']==''; continue
+        if 'no_hairpin' in x['flags']: assert x['name'] in ('flat', 'unknown', 'one') and x['hairpins']=='0' and x['call']=='0'; continue
+        s = records[x['name']]
+        assert 1<=int(x['start'])<=int(x['end'])<=len(s) and int(x['end'])-int(x['start'])+1==int(x['length'])==len(x['structure'])
+    place = lambda x: range(int(x['start']), int(x['end'])+1)
+    window, behind = rows[1], rows[3]
+    assert 60+36 in place(window) and window['strand']=='+'
+    assert 400+36 in place(behind) and behind['strand']=='-', 'the precursor is on the other strand'
+    assert rows[-1]['flags'].startswith('duplicate_name') and rows[-1]['probability']==rows[0]['probability']
+
+def test_options_of_windows(tmp_path):
+    (tmp_path/'a.fa').write_bytes(fasta(MIR21))
+    for args in (['--both-strands'], ['--windows', '--iupac']): check(mirnbdev('detect', 'a.fa', *args, cwd=tmp_path), 2)
+
 @pytest.mark.parametrize('file', RECORDS)
 def test_every_record_comes_out_of_encode(file, tmp_path):
     data, rows, status, word = RECORDS[file]

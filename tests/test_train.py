@@ -1,0 +1,173 @@
+"Training as a user does it: from two files to a model folder, stopped and resumed, with bad input, and inside scikit-learn."
+import csv, json, os, pickle, random, signal, subprocess, sys, time
+from pathlib import Path
+import numpy as np, pytest, torch
+from sklearn.base import clone
+from sklearn.model_selection import cross_val_predict, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from typer.testing import CliRunner
+from mirnbdev.cli import app
+from mirnbdev.cnn import Detector, Run, as_images
+from mirnbdev.hairpin import fold
+
+COMMAND = [str(Path(sys.executable).with_name('mirnbdev')), 'train', 'detector']
+TRAIN = ('--pos', 'pos.fa', '--neg', 'neg.fa', '-o', 'model', '--epochs', '8')
+ONE_THREAD = {**os.environ, 'OMP_NUM_THREADS':'1'} # such small batches are not worth more
+
+def toys(n, seed=0):
+    "Random stems, and their own letters in random order."
+    rng = random.Random(seed)
+    arms = [''.join(rng.choices('ACGU', k=28)) for _ in range(n)]
+    stems = [a+'GAAAUUCA'+a[::-1].translate(str.maketrans('ACGU', 'UGCA')) for a in arms]
+    return stems, [''.join(rng.sample(s, len(s))) for s in stems]
+
+def fasta(name, sequences): return ''.join(f'>{name}{i}\n{s}\n' for i,s in enumerate(sequences))
+
+def train(*args, cwd):
+    r = subprocess.run([*COMMAND, *args], cwd=cwd, env=ONE_THREAD, capture_output=True, text=True, timeout=300)
+    assert 'Traceback' not in r.stderr, r.stderr
+    return r
+
+def command(*args):
+    "The same in this process, for what ends before it trains much: starting a process takes longer."
+    return CliRunner().invoke(app, ['train', 'detector', *args])
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    "As `ONE_THREAD`, in this process."
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+def stop(how, cwd):
+    "Start training, and send the signal `how` once another epoch is on disk."
+    checkpoint = cwd/'model'/'detector.checkpoint'
+    written = lambda: checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+    before = written()
+    p = subprocess.Popen([*COMMAND, *TRAIN], cwd=cwd, env=ONE_THREAD, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while p.poll() is None and written()==before: time.sleep(.002)
+    assert p.poll() is None, 'it should still be training'
+    os.killpg(p.pid, how)
+    _, err = p.communicate(timeout=60)
+    assert checkpoint.exists() and not (cwd/'model'/'detector.safetensors').exists()
+    return p.returncode, err
+
+@pytest.fixture(scope='module')
+def files(tmp_path_factory):
+    "A folder with two FASTA files, and what an uninterrupted training makes of them."
+    d = tmp_path_factory.mktemp('train')
+    for name,sequences in zip(('pos', 'neg'), toys(24)): (d/f'{name}.fa').write_text(fasta(name, sequences))
+    r = train(*TRAIN, cwd=d)
+    assert r.returncode==0, r.stderr
+    return d
+
+def copy(files, to):
+    for f in ('pos.fa', 'neg.fa'): (to/f).write_bytes((files/f).read_bytes())
+
+def test_a_folder_that_detect_uses(files):
+    assert sorted(p.name for p in (files/'model').iterdir())==['curves.png', 'detector.json', 'detector.safetensors']
+    card = json.loads((files/'model'/'detector.json').read_text())
+    assert card['trained_on']['pos']['records']==24 and len(card['trained_on']['neg']['sha256'])==64
+    assert sum(sum(x.values()) for x in card['records'].values())==48
+    assert set(card['test'])=={f'all/{who}/{m}' for who in ('detector', 'baseline') for m in ('AUROC', 'AUPR', 'sensitivity', 'specificity')}
+    assert (files/'model'/'curves.png').read_bytes()[:4]==b'\x89PNG'
+    r = subprocess.run([COMMAND[0], 'detect', 'pos.fa', '--model', 'model'], cwd=files, capture_output=True, text=True)
+    rows = list(csv.DictReader(r.stdout.splitlines(), delimiter='\t'))
+    detector = Detector.load(files/'model')
+    p = detector.predict_proba([fold(s) for s in toys(24)[0]])[:,1]
+    np.testing.assert_allclose([float(x['probability']) for x in rows], p, atol=1e-4)
+    assert [int(x['call']) for x in rows]==(p>=card['threshold']).astype(int).tolist()
+
+def test_stopped_twice_it_ends_with_the_same_bytes(files, tmp_path, monkeypatch):
+    copy(files, tmp_path); monkeypatch.chdir(tmp_path)
+    status, err = stop(signal.SIGINT, tmp_path)
+    assert status==130 and 'give the same command again' in err and 'Traceback' not in err, err
+    status, err = stop(signal.SIGKILL, tmp_path)
+    assert status==-9 and 'going on with the training that was stopped' in err, err
+    r = command(*TRAIN, '--seed', '1')
+    assert r.exit_code==1 and 'detector.checkpoint: the checkpoint of another run' in r.stderr, r.stderr
+    r = train(*TRAIN, cwd=tmp_path)
+    assert r.returncode==0, r.stderr
+    for name in ('detector.safetensors', 'detector.json', 'curves.png'):
+        assert (tmp_path/'model'/name).read_bytes()==(files/'model'/name).read_bytes(), name
+    assert not (tmp_path/'model'/'detector.checkpoint').exists()
+
+def test_a_model_is_not_overwritten(files, monkeypatch):
+    monkeypatch.chdir(files)
+    before = (files/'model'/'detector.safetensors').read_bytes()
+    r = command(*TRAIN)
+    assert r.exit_code==1 and 'model: holds a trained detector' in r.stderr
+    assert (files/'model'/'detector.safetensors').read_bytes()==before
+
+def test_bad_records_are_said_counted_and_left_out(files, tmp_path, monkeypatch):
+    copy(files, tmp_path); monkeypatch.chdir(tmp_path)
+    stem = toys(24)[0][0]
+    with (tmp_path/'pos.fa').open('a') as f: f.write(f'>bad\nACGX\n>again\n{stem.lower()}\n')
+    r = command(*TRAIN[:-1], '1')
+    assert r.exit_code==1 and "bad: letter 'X' at position 4" in r.stderr and '1 record(s) failed' in r.stderr and 'pos.fa: 1 record(s) repeat' in r.stderr
+    card = json.loads((tmp_path/'model'/'detector.json').read_text())['trained_on']['pos']
+    assert {k:card[k] for k in ('records', 'duplicates', 'failed', 'used')}==dict(records=26, duplicates=1, failed=1, used=24)
+
+@pytest.mark.parametrize('pos, neg, word', [
+    (toys(24)[0], toys(24)[0][5:6]+toys(24)[1], 'pos5 (pos.fa) and neg0 (neg.fa) have the same sequence'),
+    (toys(24)[0][:5]*3, toys(24)[1], '5 unrelated precursors and 24 other unrelated hairpins; of each at least 10'),
+    (toys(24)[0], [], 'no records')])
+def test_sequences_that_cannot_teach(pos, neg, word, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path/'pos.fa').write_text(fasta('pos', pos)); (tmp_path/'neg.fa').write_text(fasta('neg', neg))
+    r = command(*TRAIN)
+    assert r.exit_code==1 and word in r.stderr, r.stderr
+    assert not list((tmp_path/'model').iterdir())
+
+@pytest.mark.parametrize('args, status, word', [
+    (('--pos', 'nowhere.fa', *TRAIN[2:]), 2, 'nowhere.fa: no such file'),
+    ((*TRAIN[:5], 'pos.fa'), 2, 'pos.fa: is a file, not a folder'),
+    ((*TRAIN, '--device', 'abacus'), 1, "device 'abacus' cannot be used here"),
+    (TRAIN[:4], 2, 'Missing option')])
+def test_wrong_usage(args, status, word, files, tmp_path, monkeypatch):
+    copy(files, tmp_path); monkeypatch.chdir(tmp_path)
+    r = command(*args)
+    assert r.exit_code==status and word in r.stderr, (r.exit_code, r.stderr)
+
+def test_a_damaged_checkpoint(files, tmp_path, monkeypatch):
+    copy(files, tmp_path); monkeypatch.chdir(tmp_path)
+    (tmp_path/'model').mkdir(); (tmp_path/'model'/'detector.checkpoint').write_bytes(b'damaged')
+    r = command(*TRAIN)
+    assert r.exit_code==1 and 'detector.checkpoint: a damaged checkpoint; delete it' in r.stderr, r.stderr
+
+@pytest.fixture(scope='module')
+def labelled():
+    "Folded toys and their labels."
+    stems, others = toys(24, seed=1)
+    return [fold(s) for s in stems+others], [1]*24+[0]*24
+
+def test_cross_validation(labelled):
+    X, y = labelled
+    scores = cross_val_score(Detector(epochs=1), X, y, cv=2)
+    assert scores.shape==(2,) and np.isfinite(scores).all()
+    p = cross_val_predict(make_pipeline(FunctionTransformer(as_images), Detector(epochs=1)), X, y, cv=2, method='predict_proba')
+    np.testing.assert_allclose(p.sum(1), 1)
+
+def test_clones_start_anew(labelled):
+    X, y = labelled
+    first = Detector(seed=2, epochs=1).fit(X, y)
+    assert clone(first).get_params()==dict(seed=2, epochs=1) and not clone(first).card
+    np.testing.assert_array_equal(clone(first).fit(X, y).decision_function(X), first.decision_function(X))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(first)).predict_proba(X), first.predict_proba(X))
+    assert 0<=first.score(X, y)<=1
+
+def test_a_stopped_fit_leaves_the_detector_as_it_was(labelled, tmp_path, monkeypatch):
+    X, y = labelled
+    whole, d = Detector(epochs=3).fit(X, y), Detector(epochs=3)
+    learn = Run.learn
+    def interrupted(self, batches):
+        if len(self.rows)==2: raise KeyboardInterrupt
+        return learn(self, batches)
+    monkeypatch.setattr(Run, 'learn', interrupted)
+    with pytest.raises(KeyboardInterrupt): d.fit(X, y, folder=tmp_path)
+    np.testing.assert_array_equal(d.decision_function(X), Detector().decision_function(X))
+    monkeypatch.setattr(Run, 'learn', learn)
+    np.testing.assert_array_equal(d.fit(X, y, folder=tmp_path).predict_proba(X), whole.predict_proba(X))
+    assert not list(tmp_path.iterdir())
