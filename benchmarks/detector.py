@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from mirnbdev import cnn, data
 from mirnbdev.cnn import Detector
-from mirnbdev.encoding import LETTERS, column_word, encode, hairpin_from_image
+from mirnbdev.encoding import LETTERS, column_word, encode, hairpin_flags, hairpin_from_image
 from mirnbdev.hairpin import Record, read_fasta
 from mirnbdev.scan import find_many
 
@@ -236,6 +236,8 @@ def ours(seeds):
     plain = {k: np.array(v) for k,v in baselines(cnn.plain_factors([x for x,k in zip(ht, some) if k]), dt.label[some], cnn.plain_factors(h), seeds).items()}
     tests = {'all negatives': whole, **{f'{s} negatives': whole & ((y==1) | (d.source==s)) for s in d.source.unique() if s!='precursor'}}
     tests['matched in length and GC'] = np.isin(np.arange(len(d)), np.flatnonzero(whole)[length_gc_matched(d[whole].reset_index(drop=True))])
+    shown = np.array([not hairpin_flags(x) for x in h])
+    tests |= {'single hairpins of at most 100 columns': whole & shown, 'several hairpins, or cut': whole & ~shown}
     tests |= {f'{v} view': (d['view']==v).to_numpy() for v in ('flanked', 'trimmed')}
     rows = {(t, who): interval(ranked, y[k], q[:,k], d.cluster[k]) for t,k in tests.items() for who,q in (('our detector', p), *plain.items())}
     write('ours', table(rows))
