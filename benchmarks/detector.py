@@ -1,9 +1,9 @@
-"""Measure the detector: MIRNBDEV_DATA=... python benchmarks/detector.py published|modhsa|deepmirgene|ours|windows|curve|ablation [seeds]
+"""Measure the detector: MIRNBDEV_DATA=... python benchmarks/detector.py speed|published|modhsa|deepmirgene|ours|windows|curve|ablation [seeds]
 
 Each prints tables and writes them into benchmarks/results/, where the detector's page finds them. Trained detectors are kept in out/detectors/
 and used again by the next command. Intervals: 95 %, over resampled clusters of test records and resampled seeds.
 """
-import sys
+import sys, time
 from functools import cache
 from pathlib import Path
 import numpy as np, pandas as pd, torch
@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from mirnbdev import cnn, data
 from mirnbdev.cnn import Detector
 from mirnbdev.encoding import LETTERS, column_word, encode, hairpin_flags, hairpin_from_image
-from mirnbdev.hairpin import Record, read_fasta
+from mirnbdev.hairpin import Record, fold_many, read_fasta
 from mirnbdev.scan import find_many
 
 ALONE, TUNE = 24, 8 # epochs on a published set of images, from nothing and after pretraining; of sequences, which are shown twice, a third
@@ -74,7 +74,7 @@ def baselines(x, y, x_test, seeds):
     "Random forest and logistic regression on plain factors: scores of the test records."
     forests = [RandomForestClassifier(300, n_jobs=-1, random_state=s).fit(x, y).predict_proba(x_test)[:,1] for s in range(seeds)]
     line = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(x, y).predict_proba(x_test)[:,1]
-    return {'random forest, 9 factors': forests, 'logistic regression, 9 factors': [line]}
+    return {'random forest, 10 factors': forests, 'logistic regression, 10 factors': [line]}
 
 # ---- trained detectors
 
@@ -371,7 +371,18 @@ def curve(seeds):
         print(part, rows[f'{int(keep.sum()/3):,} records'].value.round(4).to_dict(), flush=True)
     write('curve', table(rows))
 
-COMMANDS = dict(published=published, modhsa=modhsa, deepmirgene=deepmirgene, ours=ours, windows=windows, curve=curve, ablation=ablation)
+def speed(repeats):
+    "Scoring beside folding: one thread, two thousand precursors, alternating."
+    torch.set_num_threads(1)
+    records = [Record(n, s) for n,s in data.read_mirbase().query("sequence.str.fullmatch('[ACGU]+')", engine='python')[['name', 'sequence']].iloc[::10].head(2000).itertuples(index=False)]
+    shipped, times = Detector.load(), []
+    for _ in range(repeats):
+        start = time.perf_counter(); hairpins = list(fold_many(records)); folded = time.perf_counter()
+        shipped.predict_proba(hairpins); times.append((folded-start, time.perf_counter()-folded))
+    t = pd.DataFrame(times, columns=['folding', 'drawing and scoring'])
+    write('speed', pd.DataFrame({'s for 2,000 precursors': t.median().round(2).astype(str), 'share of folding': (t.div(t.folding, axis=0)).median().round(3).astype(str)}))
+
+COMMANDS = dict(speed=speed, published=published, modhsa=modhsa, deepmirgene=deepmirgene, ours=ours, windows=windows, curve=curve, ablation=ablation)
 
 if __name__=='__main__':
     what, seeds = (sys.argv[1:]+['', '5'][len(sys.argv)-1:])[:2]
