@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from mirnbdev import cnn, data
 from mirnbdev.cnn import Detector
 from mirnbdev.encoding import LETTERS, column_word, encode, hairpin_flags, hairpin_from_image
-from mirnbdev.hairpin import Record, fold_many, read_fasta
+from mirnbdev.hairpin import Record, fold_many
 from mirnbdev.scan import find_many
 
 ALONE, TUNE = 24, 8 # epochs on a published set of images, from nothing and after pretraining; of sequences, which are shown twice, a third
@@ -211,7 +211,7 @@ def expected_calibration_error(y, p, bins=15):
     return sum(abs(p[b==k].mean()-y[b==k].mean())*(b==k).mean() for k in np.unique(b))
 
 def calibrated(y, p):
-    "Calibration error, and what the default threshold does."
+    "Calibration error and Brier score."
     return dict(ECE=expected_calibration_error(y, p), Brier=((p-y)**2).mean())
 
 def length_gc_matched(d, seed=0):
@@ -282,12 +282,11 @@ def real_flanks():
     m = data.read_mirbase().set_index('accession')
     rows = [line.split('\t') for line in data.data_file('cutsites/deepmircut_set.txt').read_text().splitlines()]
     out = [(r[2], r[11], m.sequence[r[2]], 1, m.cluster[r[2]]) for r in rows if '_x' not in r[0] and r[2] in m.index and m.split[r[2]]!='train']
-    region = next(read_fasta(data.data_file(data.GENOME)))
-    first = int(region.name.split(':')[1].split('-')[0])
+    region, first = data.read_region()
     g = data.read_genomic().query("split!='train'")
     for name,cluster in g[g.name.str.contains(':')][['name', 'cluster']].itertuples(index=False):
         start, end = map(int, name[:-1].split(':')[1].split('-'))
-        wide = data.cut_out(f':{start-50}-{end+50}{name[-1]}', region.sequence, first)
+        wide = data.cut_out(f':{start-50}-{end+50}{name[-1]}', region, first)
         out.append((name, wide, wide[50:len(wide)-50], 0, -1-cluster))
     return pd.DataFrame(out, columns=['name', 'wide', 'sequence', 'label', 'cluster'])
 

@@ -7,14 +7,13 @@ from pathlib import Path
 import pandas as pd
 from joblib import Parallel, delayed
 from mirnbdev import data
-from mirnbdev.hairpin import Record, read_fasta
+from mirnbdev.hairpin import Record
 from mirnbdev.scan import find_many
 
 def found_in_genome(piece=10_000):
     "Hairpins of every sixth 10 kb of the stretch of chromosome 21, on both strands."
-    region = next(read_fasta(data.data_file(data.GENOME)))
-    first = int(region.name.split(':')[1].split('-')[0])
-    pieces = [Record(str(i), region.sequence[i:i+piece]) for i in range(0, len(region.sequence)-piece+1, 6*piece)]
+    region, first = data.read_region()
+    pieces = [Record(str(i), region[i:i+piece]) for i in range(0, len(region)-piece+1, 6*piece)]
     rows = [(f'chr21:{first+int(p.name)+f.start-1}-{first+int(p.name)+f.end-1}{f.strand}', f.hairpin.sequence)
             for p,found in zip(pieces, find_many(pieces, n_jobs=-1, both_strands=True)) for f in found]
     return pd.DataFrame(rows, columns=['name', 'sequence'])

@@ -9,7 +9,8 @@ __all__ = ['SIDES', 'WELL_KNOWN', 'MIRBASE', 'GITHUB', 'PFC', 'DEEPMIR', 'SOURCE
            'read_candidates', 'read_pseudo', 'infix_distance', 'identity', 'is_kin', 'kmer_profile', 'candidate_pairs',
            'kin_pairs', 'kin_between', 'family_pairs', 'join_clusters', 'assign_sides', 'mend', 'split_text',
            'make_list', 'make_splits', 'dinucleotide_shuffle', 'onehot_images', 'ImageSet', 'read_images',
-           'read_benchmark', 'cut_out', 'read_genomic', 'whole_images', 'make_genome_list', 'flanked', 'trims', 'views']
+           'read_benchmark', 'reverse_complement', 'read_region', 'cut_out', 'read_genomic', 'whole_images',
+           'make_genome_list', 'flanked', 'trims', 'views']
 
 # %% ../nbs/02_data.ipynb #ee3a9cc3
 import gzip, io, os, re
@@ -468,6 +469,16 @@ def read_benchmark(
 GENOME = 'genome/hg38_chr21_15279870_17799869.fa'
 _COMPLEMENT = str.maketrans('ACGU', 'UGCA')
 
+def reverse_complement(sequence:str # RNA; letters other than ACGU stay
+                      )->str:
+    "The other strand, 5' to 3'."
+    return sequence[::-1].translate(_COMPLEMENT)
+
+def read_region()->tuple[str,int]: # RNA, and the place of its first nucleotide
+    "Read the stretch of chromosome 21."
+    r = next(read_fasta(data_file(GENOME)))
+    return r.sequence, int(re.search(r':(\d+)', r.name)[1])
+
 def cut_out(
     place:str, # Such as 'chr21:15300001-15300080+', counted from 1
     region:str, # RNA
@@ -476,16 +487,15 @@ def cut_out(
     "The sequence at a place of a chromosome."
     start, end = map(int, re.search(r':(\d+)-(\d+)', place).groups())
     piece = region[start-first:end-first+1]
-    return piece if place[-1]=='+' else piece[::-1].translate(_COMPLEMENT)
+    return piece if place[-1]=='+' else reverse_complement(piece)
 
 # %% ../nbs/02_data.ipynb #83a17c1f
 def read_genomic(dropped:bool=False, # Also what resembles a known precursor or another negative?
                 )->pd.DataFrame: # Columns: name, source, sequence, cluster, split
     "Read hairpins of the human genome that are no precursors (needs MIRNBDEV_DATA)."
     d, published = read_split('genome'), read_images('modmirbase_test')
-    region, image = next(read_fasta(data_file(GENOME))), dict(zip(published.names, published.images))
-    first = int(re.search(r':(\d+)', region.name)[1])
-    sequences = [cut_out(n, region.sequence, first) if ':' in n else hairpin_from_image(image[n]).sequence for n in d.index]
+    (region, first), image = read_region(), dict(zip(published.names, published.images))
+    sequences = [cut_out(n, region, first) if ':' in n else hairpin_from_image(image[n]).sequence for n in d.index]
     d = d.assign(source='genome', sequence=sequences).reset_index(names='name')[['name', 'source', 'sequence', 'cluster', 'split']]
     return d if dropped else d[d.split!='dropped'].reset_index(drop=True)
 
