@@ -11,14 +11,14 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from mirnbdev import cnn, data
 from mirnbdev.cnn import Detector
 from mirnbdev.encoding import LETTERS, column_word, encode, hairpin_flags, hairpin_from_image
 from mirnbdev.hairpin import Record, fold_many
 from mirnbdev.scan import find_many
 
-ALONE, TUNE = 24, 8 # epochs on a published set of images, from nothing and after pretraining; of sequences, which are shown twice, a third
+ALONE, TUNE = 40, 8 # epochs on a published set, from nothing and after pretraining
 RESULTS, MODELS = Path(__file__).parent/'results', Path('out/detectors')
 PUBLISHED = {'modhsa': {'published: VGG 3M-256': dict(accuracy=.917, AUROC=.97), 'published: VGG 3M-256, pretrained': dict(accuracy=.952, AUROC=.99)},
              'human': {'published: deepMiRGene': dict(SE=.814, SP=.985, PPV=.864, F1=.838, gmean=.895, AUROC=.979, AUPR=.906),
@@ -124,14 +124,16 @@ def test_hairpins(part='modhsa_test'):
     return [hairpin_from_image(i, n) for i,n in zip(s.images, s.names)]
 
 def published_recipe(images, labels, seed, epochs=100):
-    "DeepMir's network and training: Adam, batches of 128, no validation, the last weights."
+    "DeepMir's network and training: Adam, batches of 128, no validation, the last weights; in bfloat16, for time."
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        net = cnn.deepmir_cnn()
+        net = cnn.deepmir_cnn().to(memory_format=torch.channels_last)
         x, y, adam = cnn.images_to_tensor(images), torch.tensor(labels).long(), torch.optim.Adam(net.parameters())
         for epoch in range(epochs):
             for xb,yb in cnn.Batches((x, y), 128, seed*1000+epoch):
-                adam.zero_grad(); torch.nn.functional.cross_entropy(net(xb), yb).backward(); adam.step()
+                adam.zero_grad()
+                with torch.autocast('cpu', torch.bfloat16): loss = torch.nn.functional.cross_entropy(net(xb.contiguous(memory_format=torch.channels_last)), yb)
+                loss.backward(); adam.step()
     return net
 
 def published(seeds):
@@ -176,32 +178,35 @@ def fold_all(names, sequences):
     return cnn.fold_frame(pd.DataFrame(dict(name=list(names), sequence=list(sequences))))
 
 def deepmirgene(seeds):
-    "Published protocol, the same without mislabelled negatives, and against negatives matched in length."
+    "Published protocol, the same without mislabelled negatives or without relatives of training positives, and against negatives matched in length."
     control = data.read_pseudo(('cds',)).query("split=='test'")
-    control_hairpins = fold_all(control.name, control.sequence)
+    control_hairpins, sizes = fold_all(control.name, control.sequence), {}
     for name,parts in (('human', [('human', 'train')]), ('whole', [('whole', 'train')]), ('new', [('whole', 'train'), ('whole', 'test')])):
         train, test = pd.concat([data.read_benchmark(*p) for p in parts]), data.read_benchmark(name)
-        seen = cnn.detection_set(train)
-        fitted, check = held_out(*seen)
+        seen = fold_all(train.name, train.sequence)
+        fitted, check = held_out(train, seen)
         h, y = fold_all(test.name, test.sequence), test.label.to_numpy()
-        models = {'our detector': [Detector(s, epochs=ALONE//3).fit(*fitted, check) for s in range(seeds)],
-                  'our detector, pretrained without kin': [tuned('unrelated', s, kin_of_benchmarks(), TUNE//3, *fitted, check) for s in range(seeds)],
+        models = {'our detector': [Detector(s, epochs=ALONE).fit(*fitted, check) for s in range(seeds)],
+                  'our detector, pretrained without kin': [tuned('unrelated', s, kin_of_benchmarks(), TUNE, *fitted, check) for s in range(seeds)],
                   'our detector, on our own data without kin only': [detector('unrelated', s, kin_of_benchmarks()) for s in range(seeds)]}
         scores = {k: [m.predict_proba(h)[:,1] for m in ms] for k,ms in models.items()}
-        whole = (seen[0]['view']=='whole').to_numpy()
-        plain = cnn.plain_factors([x for x,k in zip(seen[1], whole) if k]), seen[0].label[whole]
+        plain = cnn.plain_factors(seen), train.label
         scores |= baselines(*plain, cnn.plain_factors(h), seeds)
         write(f'deepmirgene_{name}', table({**PUBLISHED[name], **{k: interval(full, y, v) for k,v in scores.items()}}))
-        clean = (y==1) | ~mislabelled(test.sequence)
-        write(f'deepmirgene_{name}_clean', table({k: interval(full, y[clean], np.array(v)[:,clean]) for k,v in scores.items()}))
+        relative = np.isin(np.arange(len(y)), data.kin_between(list(test.sequence), list(train.sequence[train.label==1]))[:,0])
+        wrong = (y==0) & mislabelled(test.sequence)
+        for what,keep in (('clean', ~wrong), ('novel', (y==0) | ~relative)):
+            write(f'deepmirgene_{name}_{what}', table({k: interval(full, y[keep], np.array(v)[:,keep]) for k,v in scores.items()}))
         positives = [x for x,label in zip(h, y) if label]
         drawn = matched_negatives(test.sequence[y==1], control.sequence)
         x, label = positives+[control_hairpins[i] for i in drawn], np.array([1]*len(positives)+[0]*len(drawn))
         clusters = [*-np.arange(1, len(positives)+1), *drawn]
         matched = {k: [m.predict_proba(x)[:,1] for m in ms] for k,ms in models.items()}
         matched |= baselines(*plain, cnn.plain_factors(x), seeds)
-        print(f'{len(positives)} positives, {len(drawn)} negatives, {len(set(drawn))} of them different')
+        sizes[name] = {'training': len(train), 'precursors': y.sum(), '.. kin to training': (relative & (y==1)).sum(), 'negatives': (1-y).sum(),
+                       '.. mislabelled': wrong.sum(), 'matched negatives': len(drawn), '.. different': len(set(drawn))}
         write(f'deepmirgene_{name}_matched', table({k: interval(full, label, v, clusters) for k,v in matched.items()}))
+    write('deepmirgene_sets', pd.DataFrame(sizes))
 
 # ---- ours
 
@@ -269,13 +274,21 @@ def window(sequence, seed, size=200):
     left = max(0, size-len(sequence))//2
     return data.flanked(sequence, left, max(0, size-len(sequence))-left, seed)
 
-def best_scores(models, sequences):
-    "(seeds, n) probability of the best hairpin of each window; 0 where none is found."
-    found = list(find_many([Record(str(i), s) for i,s in enumerate(sequences)], n_jobs=-1))
-    owner = np.repeat(np.arange(len(found)), [len(f) for f in found])
-    out = np.zeros((len(models), len(found)))
-    for row,m in zip(out, models): np.maximum.at(row, owner, m.predict_proba([f.hairpin for fs in found for f in fs])[:,1])
+def candidates(sequences, inside):
+    "The hairpins of each sequence: those found inside, or the one that it is."
+    if not inside: return [[h] for h in fold_all(map(str, range(len(sequences))), sequences)]
+    return [[f.hairpin for f in found] for found in find_many([Record(str(i), s) for i,s in enumerate(sequences)], n_jobs=-1)]
+
+def best_scores(models, hairpins):
+    "(seeds, n) probability of the best of each list of hairpins; 0 where it is empty."
+    owner = np.repeat(np.arange(len(hairpins)), [len(hs) for hs in hairpins])
+    out = np.zeros((len(models), len(hairpins)))
+    for row,m in zip(out, models): np.maximum.at(row, owner, m.predict_proba([h for hs in hairpins for h in hs])[:,1])
     return out
+
+def in_windows(y, p):
+    "Ranking, and sensitivity at 99 % specificity."
+    return dict(AUPR=average_precision_score(y, p), AUROC=roc_auc_score(y, p), **{'sensitivity at 99.0%': (p[y==1]>np.quantile(p[y==0], .99)).mean()})
 
 def real_flanks():
     "Precursors with their genomic flanks (DeepMirCut), and genomic hairpins of chromosome 21 with theirs; of validation and test clusters."
@@ -292,20 +305,21 @@ def real_flanks():
 
 def windows(seeds):
     "The same test hairpins trimmed, with flanks, and as windows; random flanks, and real ones."
-    models = [detector('ours', s) for s in range(seeds)]
-    d = cnn.detection_records('test').query("source!='shuffle'").reset_index(drop=True)
-    direct = lambda sequences: np.array([m.predict_proba(h)[:,1] for h in [fold_all(d.name[:len(sequences)], sequences)] for m in models])
-    measure = lambda y, q, clusters: interval(lambda y, p: dict(AUPR=average_precision_score(y, p), AUROC=roc_auc_score(y, p), **{
-        'sensitivity at 99.0%': (p[y==1]>np.quantile(p[y==0], .99)).mean()}), y, q, clusters)
-    forms = {'trimmed precursor': lambda s, i: s, '+15 nt': lambda s, i: flanks(s, 15, i), '+30 nt': lambda s, i: flanks(s, 30, i)}
-    rows = {name: measure(d.label.to_numpy(), direct([f(s, i) for i,s in enumerate(d.sequence)]), d.cluster) for name,f in forms.items()}
-    rows['200-nt window'] = measure(d.label.to_numpy(), best_scores(models, [window(s, i) for i,s in enumerate(d.sequence)]), d.cluster)
-    r = real_flanks()
+    (dt, ht), forest = folded_views('train'), lambda s: make_pipeline(FunctionTransformer(cnn.plain_factors), RandomForestClassifier(300, n_jobs=-1, random_state=s))
+    whole = (dt['view']=='whole').to_numpy()
+    methods = {'our detector': [detector('ours', s) for s in range(seeds)], 'random forest, 10 factors': [forest(s).fit([x for x,k in zip(ht, whole) if k], dt.label[whole]) for s in range(seeds)]}
+    d, r = cnn.detection_records('test').query("source!='shuffle'").reset_index(drop=True), real_flanks()
     cut = lambda s, wide, n: wide[max(0, wide.find(s)-n):wide.find(s)+len(s)+n]
-    for n in (0, 15, 30):
-        rows[f'real flanks, +{n} nt'] = measure(r.label.to_numpy(), direct([cut(s, w, n) for s,w in zip(r.sequence, r.wide)]), r.cluster)
-    rows['real flanks, whole window'] = measure(r.label.to_numpy(), best_scores(models, r.wide), r.cluster)
-    write('windows', table(rows).assign(precursors=[int((x.label==1).sum()) for x in [d]*4+[r]*4], negatives=[int((x.label==0).sum()) for x in [d]*4+[r]*4]))
+    forms = {'trimmed precursor': (d, list(d.sequence)), **{f'+{n} nt': (d, [flanks(s, n, i) for i,s in enumerate(d.sequence)]) for n in (15, 30)},
+             '200-nt window': (d, [window(s, i) for i,s in enumerate(d.sequence)]),
+             **{f'real flanks, +{n} nt': (r, [cut(s, w, n) for s,w in zip(r.sequence, r.wide)]) for n in (0, 15, 30)}, 'real flanks, whole window': (r, list(r.wide))}
+    rows, sizes = {}, {}
+    for form,(d,sequences) in forms.items():
+        y, hairpins = d.label.to_numpy(), candidates(sequences, 'window' in form)
+        for who,models in methods.items(): rows[form, who] = interval(in_windows, y, best_scores(models, hairpins), d.cluster)
+        sizes[form] = f'{y.sum()} + {(1-y).sum()}'
+    t = table(rows)
+    write('windows', t.assign(records=[sizes[form] for form,_ in t.index]))
 
 # ---- what the image buys, and how much data it takes
 
@@ -325,7 +339,7 @@ def network(x):
     "The detector's network with a first layer for input `x`, (n, channels, height, width)."
     net = cnn.HairpinCNN()
     net.stem[0] = torch.nn.Conv2d(x.shape[1], net.stem[0].out_channels, (x.shape[2], 1), bias=False)
-    net.head[0] = torch.nn.AvgPool1d(x.shape[3]//20)
+    net.parts = torch.nn.AvgPool1d(x.shape[3]//20)
     return net
 
 def trained_on(make, seed, train, validation, epochs=4):
@@ -340,8 +354,8 @@ def trained_on(make, seed, train, validation, epochs=4):
 def scored(net, x):
     with cnn.inference(net): return torch.sigmoid(torch.cat([net(b) for b in x.split(512)])).numpy()
 
-def ablation(seeds, share=3):
-    "The same network on parts of what the image shows; a third of the clusters, records as they are."
+def ablation(seeds, share=6):
+    "The same network on parts of what the image shows; a sixth of the training clusters, records as they are."
     sides = {}
     for s in data.SIDES:
         d, h = folded_views(s)
@@ -361,10 +375,10 @@ def curve(seeds):
     (d, h), (dv, hv), (dt, ht) = (folded_views(s) for s in data.SIDES)
     number, k, rows = d.cluster.map({c: i for i,c in enumerate(np.random.default_rng(0).permutation(d.cluster.unique()))}), (dt['view']=='whole').to_numpy(), {}
     test = [x for x,w in zip(ht, k) if w]
-    for part in (64, 16, 4, 1):
+    for part in (64, 8, 1):
         keep, p = (number%part==0).to_numpy(), []
         for s in range(seeds):
-            m = detector('ours', s) if part==1 else Detector(s, epochs=cnn.EPOCHS*min(part, 8)).fit([x for x,w in zip(h, keep) if w], d.label[keep], (hv, dv.label))
+            m = detector('ours', s) if part==1 else Detector(s, epochs=cnn.EPOCHS*int(part**.5)).fit([x for x,w in zip(h, keep) if w], d.label[keep], (hv, dv.label))
             p.append(m.predict_proba(test)[:,1])
         rows[f'{int(keep.sum()/3):,} records'] = interval(ranked, dt.label.to_numpy()[k], p, dt.cluster[k])
         print(part, rows[f'{int(keep.sum()/3):,} records'].value.round(4).to_dict(), flush=True)

@@ -8,7 +8,7 @@ __all__ = ['app', 'Input', 'Output', 'Iupac', 'Jobs', 'Model', 'Seed', 'COLUMNS'
            'write_npz', 'encode', 'detection_rows', 'window_rows', 'detect', 'simulate', 'explain', 'report', 'main',
            'resumable', 'detector']
 
-# %% ../nbs/09_cli.ipynb #790d3589
+# %% ../nbs/09_cli.ipynb #dadd97da
 import os, shutil, sys, tempfile, zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ from tqdm import tqdm
 from .encoding import HEIGHT, encode as encode_hairpins, hairpin_flags, png, stack_images
 from .hairpin import Failed, Hairpin, arms, chunks, fold_many, open_whole, read_fasta, write_fasta
 
-# %% ../nbs/09_cli.ipynb #b1909cca
+# %% ../nbs/09_cli.ipynb #c26be75e
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
                   context_settings=dict(help_option_names=['-h', '--help']), help='MicroRNA precursors: encode, detect, simulate, explain; train on your own.')
 
@@ -30,13 +30,13 @@ def say(message)->None:
     "One line on stderr, beside a progress bar too."
     tqdm.write(f'mirnbdev: {message}', file=sys.stderr)
 
-# %% ../nbs/09_cli.ipynb #ccfe851e
+# %% ../nbs/09_cli.ipynb #8acc643f
 def _reason(e):
     "One line for an exception."
     if isinstance(e, OSError) and e.strerror: return f'{e.filename}: {e.strerror}' if e.filename else e.strerror
     return str(e) if isinstance(e, ValueError) else f'{type(e).__name__}: {e}'
 
-# %% ../nbs/09_cli.ipynb #98f300fa
+# %% ../nbs/09_cli.ipynb #7a185a3f
 def plain_errors(f):
     "Turn exceptions of the command `f` into one line and an exit status."
     @wraps(f)
@@ -54,13 +54,13 @@ def plain_errors(f):
             raise typer.Exit(1)
     return command
 
-# %% ../nbs/09_cli.ipynb #77fd1b3b
+# %% ../nbs/09_cli.ipynb #ee3d5e5a
 def _readable(path:str)->str:
     "An input that exists, or '-'."
     if path!='-' and not Path(path).is_file() and not Path(path).is_fifo(): raise typer.BadParameter(f'{path}: no such file')
     return path
 
-# %% ../nbs/09_cli.ipynb #33d54d68
+# %% ../nbs/09_cli.ipynb #f748ad6f
 def _writable(path:str)->str:
     "An output in a folder that exists and can be written, or '-'."
     parent = Path(path).parent
@@ -68,7 +68,7 @@ def _writable(path:str)->str:
     if path!='-' and Path(path).is_dir(): raise typer.BadParameter(f'{path}: is a folder')
     return path
 
-# %% ../nbs/09_cli.ipynb #6ef3b189
+# %% ../nbs/09_cli.ipynb #c21d1724
 Input  = Annotated[str, typer.Argument(metavar='FASTA', help='Sequences, plain or gzip; - is standard input.', callback=_readable)]
 Output = Annotated[str, typer.Option('--output', '-o', help='Where to write; - is standard output.', callback=_writable)]
 Iupac  = Annotated[bool, typer.Option('--iupac', help='Keep letters such as N, drawn black and unpaired.')]
@@ -76,14 +76,14 @@ Jobs   = Annotated[int, typer.Option('--jobs', '-j', help='Processes for folding
 Model  = Annotated[str|None, typer.Option('--model', help='Folder with weights; the shipped ones if not given.')]
 Seed   = Annotated[int, typer.Option('--seed', help='Equal seeds give equal results.')]
 
-# %% ../nbs/09_cli.ipynb #13c02937
+# %% ../nbs/09_cli.ipynb #8d79c5fe
 def _suffix(path, *allowed):
     "The ending of `path`, which says what to write."
     suffix = Path(path).suffix
     if suffix not in allowed: raise typer.BadParameter(f'{path}: the output must end in {" or ".join(allowed)}')
     return suffix
 
-# %% ../nbs/09_cli.ipynb #a2b4b0a2
+# %% ../nbs/09_cli.ipynb #bc2e8b23
 class Row(NamedTuple):
     "A record of the input, folded or failed."
     hairpin:Hairpin|Failed
@@ -93,7 +93,7 @@ class Tally:
     "Flags records, and counts what failed."
     def __init__(self): self.failed, self.names = 0, set()
 
-# %% ../nbs/09_cli.ipynb #f9162699
+# %% ../nbs/09_cli.ipynb #aff91dd5
 @patch
 def named(self:Tally, name:str, flags:list[str])->str: # Joined by ';'
     "Flags of a record, with `duplicate_name` if its name was met before."
@@ -109,20 +109,20 @@ def row(self:Tally, h:Hairpin|Failed)->Row:
     say(h.reason)
     return Row(h, self.named(h.name, ['failed: '+h.reason.removeprefix(f'{h.name}: ').split(';')[0]]))
 
-# %% ../nbs/09_cli.ipynb #122476d1
+# %% ../nbs/09_cli.ipynb #0fcd5325
 @patch
 def close(self:Tally)->None:
     "Exit with status 1 if a record failed."
     if self.failed: say(f'{self.failed} record(s) failed'); raise typer.Exit(1)
 
-# %% ../nbs/09_cli.ipynb #7ed4854a
+# %% ../nbs/09_cli.ipynb #0ef0f930
 def folded(source:str, tally:Tally, iupac:bool=False, jobs:int=-1, size:int=256 # Records a batch
           )->Iterator[list[Row]]:
     "Read, fold and flag, in batches and as a stream; a progress bar on a terminal."
     hairpins = fold_many(read_fasta(source), n_jobs=jobs, iupac=iupac, errors='keep')
     yield from chunks(map(tally.row, tqdm(hairpins, unit=' records', disable=None)), size)
 
-# %% ../nbs/09_cli.ipynb #a87a2588
+# %% ../nbs/09_cli.ipynb #323a7813
 def good(rows:list[Row])->list[Hairpin]:
     "The hairpins among `rows`."
     return [r.hairpin for r in rows if isinstance(r.hairpin, Hairpin)]
@@ -132,20 +132,20 @@ def spread(rows:list[Row], values:np.ndarray, empty)->list: # A value a row
     values = iter(values)
     return [next(values) if isinstance(r.hairpin, Hairpin) else empty for r in rows]
 
-# %% ../nbs/09_cli.ipynb #912dc8cd
+# %% ../nbs/09_cli.ipynb #9c32b83e
 def _header(f, n):
     "Write the npy header of n images."
     f.seek(0)
     np.lib.format.write_array_header_1_0(f, dict(descr='|u1', fortran_order=False, shape=(n, HEIGHT, 100, 3)))
 
-# %% ../nbs/09_cli.ipynb #cf65f1b7
+# %% ../nbs/09_cli.ipynb #a551d72e
 def _member(z, name):
     "Open a member of the zip file, without the time of day: equal input gives equal bytes."
     info = zipfile.ZipInfo(name+'.npy')
     info.compress_type = zipfile.ZIP_DEFLATED
     return z.open(info, 'w', force_zip64=True)
 
-# %% ../nbs/09_cli.ipynb #319a89ca
+# %% ../nbs/09_cli.ipynb #5f5c70cd
 def _images(rows):
     "One image a row; white where a record failed."
     out = np.full((len(rows), HEIGHT, 100, 3), 255, np.uint8)
@@ -153,7 +153,7 @@ def _images(rows):
     if hairpins: out[spread(rows, [True]*len(hairpins), False)] = encode_hairpins(hairpins).images
     return out
 
-# %% ../nbs/09_cli.ipynb #e5aa0599
+# %% ../nbs/09_cli.ipynb #443b0b83
 def write_npz(batches:Iterator[list[Row]], path:str)->None:
     "Stream rows into an npz file: images, names, sequences, structures, mfe, flags."
     columns = dict(names=[], sequences=[], structures=[], mfe=[], flags=[])
@@ -171,7 +171,7 @@ def write_npz(batches:Iterator[list[Row]], path:str)->None:
             for name,values in columns.items():
                 with _member(z, name) as m: np.lib.format.write_array(m, np.array(values, float if name=='mfe' else str), allow_pickle=False)
 
-# %% ../nbs/09_cli.ipynb #ca5aeb30
+# %% ../nbs/09_cli.ipynb #583cf60e
 def _write_pictures(batches, path, most=20):
     "Draw the first records below each other, and say how many are left out."
     images, n = [], 0
@@ -180,7 +180,7 @@ def _write_pictures(batches, path, most=20):
     if n>most: say(f'{path}: shows the first {most} of {n} records; an .npz file holds all')
     with open_whole(path, 'wb') as f: f.write(png(stack_images(images), zoom=6))
 
-# %% ../nbs/09_cli.ipynb #272250aa
+# %% ../nbs/09_cli.ipynb #5e561063
 @app.command()
 @plain_errors
 def encode(input:Input, output:Output, iupac:Iupac=False, jobs:Jobs=-1):
@@ -192,7 +192,7 @@ def encode(input:Input, output:Output, iupac:Iupac=False, jobs:Jobs=-1):
     write(folded(input, tally, iupac, jobs), output)
     tally.close()
 
-# %% ../nbs/09_cli.ipynb #ba4213ca
+# %% ../nbs/09_cli.ipynb #5bd09d0f
 COLUMNS = ('name', 'length', 'probability', 'call', 'structure', 'mfe', 'columns', 'flags')
 
 def _cells(h, flags, p, beyond, threshold):
@@ -207,7 +207,7 @@ def detection_rows(rows:list[Row], detector)->list[tuple]:
     scores, beyond = spread(rows, detector.predict_proba(hairpins)[:,1], None), spread(rows, detector.out_of_range(hairpins), '')
     return [_cells(*r, p, b, detector.threshold) for r,p,b in zip(rows, scores, beyond)]
 
-# %% ../nbs/09_cli.ipynb #c937b757
+# %% ../nbs/09_cli.ipynb #042f0bb1
 WINDOW_COLUMNS = (*COLUMNS, 'start', 'end', 'strand', 'hairpins')
 
 def window_rows(source:str, detector, tally:Tally, jobs:int=-1, both_strands:bool=False)->Iterator[tuple]:
@@ -219,7 +219,7 @@ def window_rows(source:str, detector, tally:Tally, jobs:int=-1, both_strands:boo
         elif s.best is None: yield s.name, '', '', 0, '', '', '', tally.named(s.name, ['no_hairpin']), '', '', '', 0
         else: yield *detection_rows([tally.row(s.best.hairpin)], detector)[0], s.best.start, s.best.end, s.best.strand, s.hairpins
 
-# %% ../nbs/09_cli.ipynb #d6343be6
+# %% ../nbs/09_cli.ipynb #fcac3483
 @app.command()
 @plain_errors
 def detect(input:Input, output:Output='-', model:Model=None, iupac:Iupac=False, jobs:Jobs=-1,
@@ -241,7 +241,7 @@ def detect(input:Input, output:Output='-', model:Model=None, iupac:Iupac=False, 
         for x in chain([WINDOW_COLUMNS if windows else COLUMNS], rows): f.write('\t'.join(map(str, x))+'\n')
     tally.close()
 
-# %% ../nbs/09_cli.ipynb #1267ddf1
+# %% ../nbs/09_cli.ipynb #4ad6f0aa
 Label = Annotated[str, typer.Option('--label', help='precursor or pseudo.')]
 
 @app.command()
@@ -262,7 +262,7 @@ def simulate(output:Output='-', n:Annotated[int, typer.Option('-n', '--number', 
     if kind!='.tsv': return write_fasta(table.itertuples(), output)
     with open_whole(output) as f: table.to_csv(f, sep='\t', index=False, float_format='%.4f')
 
-# %% ../nbs/09_cli.ipynb #2861c27c
+# %% ../nbs/09_cli.ipynb #06bb83a1
 def _explain_table(batches, detector, method, f):
     "One line a nucleotide; a failed record has one line without a score."
     from mirnbdev.saliency import attribute
@@ -272,7 +272,7 @@ def _explain_table(batches, detector, method, f):
             if isinstance(h, Failed): f.write(f'{h.name}\t\t\t\n')
             for i,(c,x) in enumerate(zip(h.sequence, s), 1): f.write(f'{h.name}\t{i}\t{c}\t{x:.5f}\n')
 
-# %% ../nbs/09_cli.ipynb #9a31443d
+# %% ../nbs/09_cli.ipynb #bab67f86
 def _explain_picture(batches, detector, method, path):
     "Image, attribution and scores of the first record."
     from mirnbdev.saliency import attribute, plot_attribution
@@ -283,7 +283,7 @@ def _explain_picture(batches, detector, method, path):
     a = attribute(detector, hairpins[:1], method)
     with open_whole(path, 'wb') as f: plot_attribution(hairpins[0], a.pixels[0], a.nucleotides[0]).savefig(f, format='png')
 
-# %% ../nbs/09_cli.ipynb #df39bdf5
+# %% ../nbs/09_cli.ipynb #cbce6c35
 @app.command()
 @plain_errors
 def explain(input:Input, output:Output='-', method:Annotated[str, typer.Option('--method', help='integrated_gradients or saliency.')]='integrated_gradients',
@@ -303,7 +303,7 @@ def explain(input:Input, output:Output='-', method:Annotated[str, typer.Option('
         with open_whole(output) as f: _explain_table(batches, detector, method, f)
     tally.close()
 
-# %% ../nbs/09_cli.ipynb #6bd22901
+# %% ../nbs/09_cli.ipynb #ed13066d
 @app.command()
 @plain_errors
 def report(input:Annotated[str|None, typer.Argument(metavar='[FASTA]', help='Known precursors to compare with; a dozen human ones if not given.')]=None,
@@ -320,12 +320,12 @@ def report(input:Annotated[str|None, typer.Argument(metavar='[FASTA]', help='Kno
     page = write_report(make_report(seed, n, known), output, seed)
     typer.echo(f'Open {page} in a browser. Beside it: simulated.fa, simulated.tsv, pictures/')
 
-# %% ../nbs/09_cli.ipynb #7944e4f5
+# %% ../nbs/09_cli.ipynb #485f3296
 def main()->None:
     "The `mirnbdev` command."
     app()
 
-# %% ../nbs/09_cli.ipynb #7ef8b43d
+# %% ../nbs/09_cli.ipynb #41abcda1
 training = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(training, name='train', help='Train a model on your own sequences.')
 
@@ -339,14 +339,14 @@ def _folder(path:str)->str:
     if Path(path).exists() and not Path(path).is_dir(): raise typer.BadParameter(f'{path}: is a file, not a folder')
     return path
 
-# %% ../nbs/09_cli.ipynb #efd6df97
+# %% ../nbs/09_cli.ipynb #2a446637
 Pos    = Annotated[str, typer.Option('--pos', metavar='FASTA', help='Precursors, plain or gzip.', callback=_file)]
 Neg    = Annotated[str, typer.Option('--neg', metavar='FASTA', help='Hairpins that are no precursors.', callback=_file)]
 Folder = Annotated[str, typer.Option('--output', '-o', metavar='FOLDER', help='For the model; made if it is not there.', callback=_folder)]
 Epochs = Annotated[int, typer.Option('--epochs', min=1, help='At most; training stops when it no longer improves.')]
 Device = Annotated[str|None, typer.Option('--device', help='cpu, cuda, cuda:1 ...; a GPU if there is one.')]
 
-# %% ../nbs/09_cli.ipynb #53c505ea
+# %% ../nbs/09_cli.ipynb #ed40ffff
 @contextmanager
 def resumable(checkpoint:Path)->Iterator[None]:
     "Say how to go on after Ctrl-C, and that a stopped training goes on."
@@ -357,10 +357,10 @@ def resumable(checkpoint:Path)->Iterator[None]:
             'interrupted before the first epoch was finished; give the same command again to start anew')
         raise typer.Exit(130)
 
-# %% ../nbs/09_cli.ipynb #29880c1d
+# %% ../nbs/09_cli.ipynb #ccb1594a
 @training.command()
 @plain_errors
-def detector(pos:Pos, neg:Neg, output:Folder, epochs:Epochs=12, seed:Seed=0, jobs:Jobs=-1, device:Device=None):
+def detector(pos:Pos, neg:Neg, output:Folder, epochs:Epochs=24, seed:Seed=0, jobs:Jobs=-1, device:Device=None):
     """Train a detector: fold, split by similarity, train, and measure on hairpins kept apart.
 
     Writes weights (detector.safetensors), their card (detector.json) and the learning curves (curves.png). When

@@ -7,7 +7,7 @@ __all__ = ['NUCLEOTIDES_OF', 'START', 'END', 'LONGEST', 'LIMITS', 'remaining', '
            'Generator', 'pair_f1', 'refold', 'simulate', 'sample_table', 'generation_set', 'generator_numbers',
            'train_generator']
 
-# %% ../nbs/04_cvae.ipynb #e126df11
+# %% ../nbs/04_cvae.ipynb #1de65002
 from collections.abc import Sequence
 from typing import NamedTuple
 import numpy as np, pandas as pd, torch
@@ -19,7 +19,7 @@ from .data import dinucleotide_shuffle
 from .encoding import KIND, MAY_FOLLOW, column_word, hairpin_flags, hairpin_from_word, word_array, words_from_array
 from .hairpin import Hairpin, Record, fold_many, pair_table
 
-# %% ../nbs/04_cvae.ipynb #7ea9001d
+# %% ../nbs/04_cvae.ipynb #732eeeaf
 NUCLEOTIDES_OF = torch.tensor([{'loop':1, 'pair':2, 'mismatch':2}.get(k, 1) for k in KIND]+[0]) # of each letter; the end has none
 START, END, LONGEST = 35, 34, 255 # letter numbers; nucleotides counted
 
@@ -30,7 +30,7 @@ def remaining(letters:Tensor, # (n, columns) numbers of letters
     written = NUCLEOTIDES_OF[letters].cumsum(1)
     return (length[:,None]-written+NUCLEOTIDES_OF[letters]).clamp(0, LONGEST)
 
-# %% ../nbs/04_cvae.ipynb #9dbdba56
+# %% ../nbs/04_cvae.ipynb #886661d5
 def words_to_tensors(hairpins:Sequence[Hairpin], # ACGU, at most 100 columns
                      labels:Sequence[int] # 1 a precursor, 0 not
                     )->tuple[Tensor,Tensor,Tensor]: # Letters (n, 100), labels (n,), lengths (n,)
@@ -38,7 +38,7 @@ def words_to_tensors(hairpins:Sequence[Hairpin], # ACGU, at most 100 columns
     letters = torch.from_numpy(word_array([column_word(h) for h in hairpins]))
     return letters, torch.from_numpy(np.array(labels, np.int64)), torch.tensor([len(h) for h in hairpins])
 
-# %% ../nbs/04_cvae.ipynb #c4a4f7cd
+# %% ../nbs/04_cvae.ipynb #b666e1fd
 class HairpinCVAE(nn.Module):
     "Word -> z -> word, under a label and a length."
     def __init__(self, latents:int=16, hidden:int=256):
@@ -52,7 +52,7 @@ class HairpinCVAE(nn.Module):
         self.latents, self.beta, self.forget = latents, 1., .2 # weight of the KL and share of letters hidden from the decoder, in training
         self.register_buffer('length_counts', torch.zeros(2, LONGEST+1))
 
-# %% ../nbs/04_cvae.ipynb #55e90989
+# %% ../nbs/04_cvae.ipynb #071c5b91
 @patch
 def condition(self:HairpinCVAE, label:Tensor, length:Tensor)->Tensor: # (n, 32)
     "Label and length as one vector."
@@ -65,7 +65,7 @@ def infer(self:HairpinCVAE, letters:Tensor, label:Tensor, length:Tensor)->tuple[
     mu, logvar = self.posterior(torch.cat([x, self.condition(label, length)], -1)).chunk(2, -1)
     return mu, logvar.clamp(-8, 8)
 
-# %% ../nbs/04_cvae.ipynb #8847b983
+# %% ../nbs/04_cvae.ipynb #3f684720
 @patch
 def write(self:HairpinCVAE, z:Tensor, before:Tensor, left:Tensor, label:Tensor, length:Tensor, state:Tensor|None=None):
     "Logits of the letters (n, columns, 35) after the letters `before`, and the state to go on from."
@@ -75,7 +75,7 @@ def write(self:HairpinCVAE, z:Tensor, before:Tensor, left:Tensor, label:Tensor, 
     hidden, state = self.gru(inputs, state)
     return self.out(hidden), state
 
-# %% ../nbs/04_cvae.ipynb #89061c6c
+# %% ../nbs/04_cvae.ipynb #382f8bb3
 class Elbo(NamedTuple):
     "Nats for each hairpin."
     nll:Tensor # (n,)
@@ -94,19 +94,19 @@ def elbo_terms(self:HairpinCVAE, letters:Tensor, label:Tensor, length:Tensor)->E
     counts = torch.cat([torch.ones_like(letters[:,:1]), letters[:,:-1]!=END], 1) # up to and with the first end letter
     return Elbo((nll*counts).sum(1), .5*(mu**2 + logvar.exp() - 1 - logvar))
 
-# %% ../nbs/04_cvae.ipynb #3774790c
+# %% ../nbs/04_cvae.ipynb #2a411896
 def _cvae_loss(model, letters, label, length):
     "Mean negative bound; with beta and free nats in training."
     nll, kl = model.elbo_terms(letters, label, length)
     if not model.training: return (nll+kl.sum(1)).mean()
     return nll.mean() + model.beta*kl.mean(0).clamp(min=.25).sum()
 
-# %% ../nbs/04_cvae.ipynb #c93e1d89
+# %% ../nbs/04_cvae.ipynb #a2bbfc27
 class Generator(Trained):
     "Writes new hairpins."
     kind, network = 'generator', HairpinCVAE
 
-# %% ../nbs/04_cvae.ipynb #86563760
+# %% ../nbs/04_cvae.ipynb #69f0fd66
 @patch
 def fit(self:Generator,
         hairpins:Sequence[Hairpin], # ACGU, at most 100 columns
@@ -125,7 +125,7 @@ def fit(self:Generator,
         self.history = train_epochs(model, _cvae_loss, batches, check, epochs, average=0, amp=False, device='cpu')
     return self
 
-# %% ../nbs/04_cvae.ipynb #925fca86
+# %% ../nbs/04_cvae.ipynb #f3f3961b
 def _allowed(before, loop):
     "Which letters may come: (n, 35) bool; `loop` counts the loop letters so far."
     may = torch.from_numpy(MAY_FOLLOW)[before.clamp(max=END)]
@@ -154,7 +154,7 @@ def decode(self:Generator,
     words = words_from_array(torch.stack(out, 1).numpy()) if n else []
     return [hairpin_from_word(w, f'sim-{i+1}') for i,w in enumerate(words)]
 
-# %% ../nbs/04_cvae.ipynb #d2680b08
+# %% ../nbs/04_cvae.ipynb #3bd1476c
 @patch
 def sample(self:Generator,
            n:int, # How many
@@ -168,7 +168,7 @@ def sample(self:Generator,
     if length is None: length = torch.multinomial(self.model.length_counts[label], n, replacement=True, generator=g) if n else []
     return self.decode(torch.randn(n, self.model.latents, generator=g), label, length, temperature, seed)
 
-# %% ../nbs/04_cvae.ipynb #fd2c910a
+# %% ../nbs/04_cvae.ipynb #f9d22f02
 @patch
 def encode(self:Generator, hairpins:Sequence[Hairpin], label:int=1)->Tensor: # (n, 16), means of the posterior
     "Read hairpins into latents."
@@ -182,7 +182,7 @@ def elbo(self:Generator, hairpins:Sequence[Hairpin], labels:Sequence[int], seed:
         parts = [self.model.elbo_terms(*b) for b in Batches(words_to_tensors(hairpins, labels), 512)]
     return Elbo(*(torch.cat(x) for x in zip(*parts)))
 
-# %% ../nbs/04_cvae.ipynb #74c343f3
+# %% ../nbs/04_cvae.ipynb #78d55a9e
 def pair_f1(designed:str, refolded:str # Dot-bracket structures of equal length
            )->float: # 1 if all pairs agree; two structures without pairs agree
     "Base-pair F1 of two structures."
@@ -193,7 +193,7 @@ def refold(hairpins:Sequence[Hairpin], n_jobs:int=-1)->list[Hairpin]: # In the s
     "Fold the sequences of `hairpins` anew."
     return list(fold_many((Record(h.name, h.sequence) for h in hairpins), n_jobs=n_jobs))
 
-# %% ../nbs/04_cvae.ipynb #89700c6e
+# %% ../nbs/04_cvae.ipynb #3b0c3257
 def simulate(
     generator:Generator,
     detector:Detector,
@@ -210,7 +210,7 @@ def simulate(
                              refolded=[h.structure for h in folded], mfe=[h.mfe for h in folded], score=detector.predict_proba(folded)[:,1],
                              pair_f1=[pair_f1(a.structure, b.structure) for a,b in zip(designed, folded)], length=[len(h) for h in designed]))
 
-# %% ../nbs/04_cvae.ipynb #afdbf166
+# %% ../nbs/04_cvae.ipynb #45f99278
 def _row(designed, folded, scores, seed, n=200):
     "Mean of each measure, with a 95 % bootstrap interval."
     d = pd.DataFrame({'single hairpin': [not hairpin_flags(h).startswith('several') for h in folded], 'score >= .5': scores>=.5,
@@ -232,7 +232,7 @@ def sample_table(sets:dict[str,Sequence[Hairpin]], # Name -> hairpins with their
         rows[name] = _row(hairpins, folded, detector.predict_proba(folded)[:,1], seed)
     return pd.DataFrame(rows).T
 
-# %% ../nbs/04_cvae.ipynb #c8e5dea4
+# %% ../nbs/04_cvae.ipynb #c086e7b7
 def generation_set(split:str # 'train', 'validation' or 'test'
                   )->tuple[list[Hairpin],np.ndarray,np.ndarray]: # Hairpins, labels, and how many were left out for each label
     "Precursors and pseudo-hairpins that the generator can write."
@@ -242,7 +242,7 @@ def generation_set(split:str # 'train', 'validation' or 'test'
     keep = np.array([not hairpin_flags(h) and bool(h.sequence) for h in hairpins])
     return [h for h,k in zip(hairpins, keep) if k], label[keep], np.bincount(label[~keep], minlength=2)
 
-# %% ../nbs/04_cvae.ipynb #2ac7ad79
+# %% ../nbs/04_cvae.ipynb #09d27846
 def generator_numbers(generator:Generator, hairpins:Sequence[Hairpin], labels:np.ndarray)->dict: # On held-out hairpins, label by label
     "Nats a hairpin and a column, and latents in use (variance of the posterior mean above .01: Burda et al. 2016)."
     out = {}
@@ -253,7 +253,7 @@ def generator_numbers(generator:Generator, hairpins:Sequence[Hairpin], labels:np
                          active_latents=int((generator.encode(h, label).var(0)>.01).sum()))
     return out
 
-# %% ../nbs/04_cvae.ipynb #33dd84bd
+# %% ../nbs/04_cvae.ipynb #cfa21197
 LIMITS = ('Samples are statistical look-alikes, not known molecules; part of them fold differently from their design: refold and select. Trained on single hairpins of at most '
           '100 columns; lengths outside 40 to 180 nt are extrapolation. Plants, animals and viruses are mixed. '
           'The latents carry little (see kl): variety comes from the letters, so a place in latent space says little about a molecule. Not for naming, registering or counting real microRNAs.')

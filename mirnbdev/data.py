@@ -9,10 +9,10 @@ __all__ = ['SIDES', 'WELL_KNOWN', 'MIRBASE', 'GITHUB', 'PFC', 'DEEPMIR', 'SOURCE
            'read_candidates', 'read_pseudo', 'infix_distance', 'identity', 'is_kin', 'kmer_profile', 'candidate_pairs',
            'kin_pairs', 'kin_between', 'family_pairs', 'join_clusters', 'assign_sides', 'mend', 'split_text',
            'make_list', 'make_splits', 'dinucleotide_shuffle', 'onehot_images', 'ImageSet', 'read_images',
-           'read_benchmark', 'reverse_complement', 'read_region', 'cut_out', 'read_genomic', 'whole_images',
-           'make_genome_list', 'flanked', 'trims', 'views']
+           'read_benchmark', 'read_region', 'cut_out', 'read_genomic', 'whole_images', 'make_genome_list', 'flanked',
+           'trims', 'views']
 
-# %% ../nbs/02_data.ipynb #ee3a9cc3
+# %% ../nbs/02_data.ipynb #1771d54b
 import gzip, io, os, re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -20,14 +20,14 @@ from importlib.resources import files
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
-import numpy as np, pandas as pd, pooch
+import edlib, numpy as np, pandas as pd, pooch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm.auto import tqdm
 from .encoding import COLOUR, SYMBOLS, hairpin_from_image
-from .hairpin import fold_many, read_fasta, Record
+from .hairpin import Record, fold_many, read_fasta, reverse_complement
 
-# %% ../nbs/02_data.ipynb #aa31b272
+# %% ../nbs/02_data.ipynb #1e9f0cda
 SIDES = ('train', 'validation', 'test')
 
 def read_split(
@@ -40,7 +40,7 @@ def read_split(
         else: rows += [(member, n, side) for member in line.split()]
     return pd.DataFrame(rows, columns=['member', 'cluster', 'split']).set_index('member')
 
-# %% ../nbs/02_data.ipynb #06a2f418
+# %% ../nbs/02_data.ipynb #82f9957a
 WELL_KNOWN = '''
 MI0000060 hsa-let-7a-1   UGGGAUGAGGUAGUAGGUUGUAUAGUUUUAGGGUCACACCCACCACUGGGAGAUAACUAUACAAUCUACUGUCUUUCCUA
 MI0000077 hsa-mir-21     UGUCGGGUAGCUUAUCAGACUGAUGUUGACUGUUGAAUCUCAUGGCAACACCAGUCGAUGGGCUGUCUGACA
@@ -56,13 +56,13 @@ MI0000300 hsa-mir-223    CCUGGCCUCCUGCAGUGCCACGCUCCGUGUAUUUGACAAGCUGAGUUGGACACUC
 MI0000651 hsa-mir-1-1    UGGGAAACAUACUUCUUUAUAUGCCCAUAUGGACCUGCUAAGCUAUGGAAUGUAAAGAAGUAUGUAUCUCA
 '''
 
-# %% ../nbs/02_data.ipynb #04d33eb9
+# %% ../nbs/02_data.ipynb #b0847555
 def well_known()->pd.DataFrame: # Columns: accession, name, sequence, cluster, split
     "A dozen well-known human precursors, and on which side of the split each lies."
     rows = [line.split() for line in WELL_KNOWN.split('\n') if line]
     return pd.DataFrame(rows, columns=['accession', 'name', 'sequence']).join(read_split(), on='accession')
 
-# %% ../nbs/02_data.ipynb #f68f4db1
+# %% ../nbs/02_data.ipynb #fc15d6d4
 class Source(NamedTuple):
     "Where a data file can be had."
     sha256:str|None # Of the tidy file; None: not compared, only the pinned commit vouches for it
@@ -73,7 +73,7 @@ GITHUB = 'https://raw.githubusercontent.com/'
 PFC = GITHUB+'maurete/pfc/84467763ba107d8b2da57c5d4f1714ad556b1f79/data/src/mirbase/21/'
 DEEPMIR = GITHUB+'jacordero/deepmir/'
 
-# %% ../nbs/02_data.ipynb #a3eada93
+# %% ../nbs/02_data.ipynb #965e8192
 SOURCES = {
     'mirbase/hairpin.fa': Source('fa7c1f718b48ae184678f4da386f4adfb077d2b9be1d8e66fab055a07e03bfc9', (MIRBASE+'hairpin.fa', PFC+'hairpin.fa.gz')),
     'mirbase/mature.fa': Source('30bc16c1d489d0342b50678c643fba736664e291870a35165640a27257aabb74', (MIRBASE+'mature.fa', PFC+'mature.fa.gz')),
@@ -88,7 +88,7 @@ for part in ('modhsa_train', 'modhsa_test'):
     for what in ('images', 'labels', 'names'):
         SOURCES[f'deepmir/{part}_{what}.npz'] = Source(None, (DEEPMIR+f'97430d18bfdb15f2391983f10d65e202414a0f8d/datasets/{part}_{what}.npz',))
 
-# %% ../nbs/02_data.ipynb #732cdb74
+# %% ../nbs/02_data.ipynb #ae1dc6c3
 def tidy(raw:bytes # A file as it was served
         )->bytes: # Unzipped, lines end in \n, a FASTA sequence on one line; NPZ as it is
     "Make copies of one text file equal, however they were wrapped."
@@ -97,7 +97,7 @@ def tidy(raw:bytes # A file as it was served
     if raw[:1]!=b'>': return b''.join(line+b'\n' for line in raw.splitlines())
     return b''.join(b'\n'+line+b'\n' if line[:1]==b'>' else line for line in raw.splitlines())[1:]+b'\n'
 
-# %% ../nbs/02_data.ipynb #8ec664d7
+# %% ../nbs/02_data.ipynb #b9370008
 def data_file(
     name:str, # Such as 'mirbase/hairpin.fa'
     cache:str|Path|None=None, # Folder for downloads; None: the system's own cache for mirnbdev
@@ -108,7 +108,7 @@ def data_file(
         raise FileNotFoundError(f'{path}: no such file in the folder that MIRNBDEV_DATA names; put it there, or unset MIRNBDEV_DATA to download it')
     return path
 
-# %% ../nbs/02_data.ipynb #b85e3f01
+# %% ../nbs/02_data.ipynb #572d4ab8
 def _fetch(url, part, _pooch):
     "A downloader for pooch that tidies what it wrote."
     with tqdm(total=1, unit='B', unit_scale=True, desc=url.rsplit('/', 1)[1], delay=1, disable=None) as bar:
@@ -122,7 +122,7 @@ def _why(e):
     answer = getattr(e, 'response', None)
     return 'connection failed' if answer is None else f'HTTP status {answer.status_code}'
 
-# %% ../nbs/02_data.ipynb #b70999d9
+# %% ../nbs/02_data.ipynb #0189dfec
 def _download(name, cache):
     "Fetch `name` into `cache` from the first source that serves it whole."
     if name not in SOURCES: raise FileNotFoundError(f'{name} has no public address; set MIRNBDEV_DATA to a folder that holds it')
@@ -134,13 +134,13 @@ def _download(name, cache):
         except (OSError, ValueError, EOFError) as e: why.append(f'{url.split("/")[2]}: {_why(e)}')
     raise ConnectionError(f'{name} could not be downloaded ({"; ".join(why)}): connect to the network, or set MIRNBDEV_DATA to a folder that holds it')
 
-# %% ../nbs/02_data.ipynb #093cb56f
+# %% ../nbs/02_data.ipynb #9cd71375
 def read_hairpins()->pd.DataFrame: # Columns: accession, name, species (miRBase's code), sequence
     "Read miRBase's `hairpin.fa`."
     rows = [(r.description.split()[0], r.name, r.name.split('-')[0], r.sequence) for r in read_fasta(data_file('mirbase/hairpin.fa'))]
     return pd.DataFrame(rows, columns=['accession', 'name', 'species', 'sequence'])
 
-# %% ../nbs/02_data.ipynb #a9fd1bed
+# %% ../nbs/02_data.ipynb #77868ae5
 def read_families()->pd.Series: # Index: accession of the precursor; values: accession of its family
     "Read miRBase's `miFam.dat`."
     family, rows = '', {}
@@ -150,7 +150,7 @@ def read_families()->pd.Series: # Index: accession of the precursor; values: acc
         elif key=='MI': rows[rest.split()[0]] = family
     return pd.Series(rows, name='family')
 
-# %% ../nbs/02_data.ipynb #5dd02bda
+# %% ../nbs/02_data.ipynb #01adef13
 GROUPS = ('Mammalia', 'Vertebrata', 'Arthropoda', 'Nematoda', 'Platyhelminthes', 'Viridiplantae', 'Viruses')
 
 def read_species()->pd.DataFrame: # Index: code; columns: species_name, clade, group
@@ -161,14 +161,14 @@ def read_species()->pd.DataFrame: # Index: code; columns: species_name, clade, g
     return pd.DataFrame({'species_name': [r[2] for r in rows], 'clade': [t[0] for t in trees], 'group': group},
                         index=[r[0] for r in rows])
 
-# %% ../nbs/02_data.ipynb #57cee596
+# %% ../nbs/02_data.ipynb #f046883f
 def mature_base(name:str # Of a mature microRNA
                )->tuple[str,str]: # Name shared with its precursors in lower case; arm '5p', '3p' or ''
     "Split the name of a mature microRNA."
     base, arm = re.fullmatch(r'(.+?)(?:\.\d)?(?:-([53]p))?(?:\.\d)?', name.lower()).groups()
     return base, arm or ''
 
-# %% ../nbs/02_data.ipynb #aa046b44
+# %% ../nbs/02_data.ipynb #442ee7dd
 def precursors_by_name(names:Iterable[str] # Of precursors
                       )->dict[str,list]: # Name with and without the number of the copy -> positions in `names`
     "Find precursors by the name of their mature microRNA."
@@ -177,7 +177,7 @@ def precursors_by_name(names:Iterable[str] # Of precursors
         for key in {name.lower(), re.sub(r'-\d+$', '', name.lower())}: found[key].append(i)
     return found
 
-# %% ../nbs/02_data.ipynb #406c0608
+# %% ../nbs/02_data.ipynb #c023374f
 class Placed(NamedTuple):
     "The mature microRNAs in their precursors."
     arms:pd.DataFrame # mature_5p, start_5p, end_5p and the same for 3p, in the order of the precursors; NA where none is known
@@ -188,7 +188,7 @@ def _arm(start, end, length):
     "The half in which the middle of a mature microRNA lies."
     return '5p' if start+end<=length else '3p'
 
-# %% ../nbs/02_data.ipynb #4a2216a3
+# %% ../nbs/02_data.ipynb #2364c744
 def place_matures(
     hairpins:pd.DataFrame, # Columns name, sequence
     matures:Iterable, # Records with name and sequence
@@ -207,7 +207,7 @@ def place_matures(
     arms = pd.DataFrame(cells, index=hairpins.index)
     return Placed(arms.astype({c: 'Int64' if c[0] in 'se' else 'string' for c in cells}), unplaced, extra)
 
-# %% ../nbs/02_data.ipynb #b1849ce4
+# %% ../nbs/02_data.ipynb #69799bd7
 def read_mirbase()->pd.DataFrame: # One row a precursor; `family` is '' where there is none
     "Read miRBase: species, family, mature arms, cluster and split of every precursor."
     d = read_hairpins()
@@ -215,7 +215,7 @@ def read_mirbase()->pd.DataFrame: # One row a precursor; `family` is '' where th
     d = d.join(read_species(), on='species').join(read_families(), on='accession').join(arms).join(read_split(), on='accession')
     return d.fillna({'family': ''})
 
-# %% ../nbs/02_data.ipynb #2cb4504d
+# %% ../nbs/02_data.ipynb #e474e24b
 VIRAL = {'RF00061': 'HCV IRES', 'RF00250': 'HIV TAR, in miRBase as hiv1-mir-TAR', 'RF00376': 'HIV GSL3', 'RF00480': 'HIV frameshift'}
 PSEUDO = {'cds': 'pseudo/cds_pseudo_hairpins_8494.fa', 'ncrna': 'pseudo/other_ncrna_12387.fa'}
 
@@ -230,7 +230,7 @@ def read_candidates(sources:Iterable[str]=tuple(PSEUDO) # Some of `PSEUDO`
     d = pd.DataFrame(rows, columns=['name', 'source', 'family', 'sequence'])
     return d[~d.family.isin(VIRAL)].drop_duplicates('sequence').drop_duplicates('name').reset_index(drop=True)
 
-# %% ../nbs/02_data.ipynb #bcb443ef
+# %% ../nbs/02_data.ipynb #6d7a4e24
 def read_pseudo(
     sources:Iterable[str]=tuple(PSEUDO), # 'cds' can be downloaded; 'ncrna' needs MIRNBDEV_DATA
     dropped:bool=False, # Also what resembles a miRBase precursor?
@@ -239,14 +239,13 @@ def read_pseudo(
     d = read_candidates(sources).join(read_split('pseudo'), on='name')
     return d if dropped else d[d.split!='dropped'].reset_index(drop=True)
 
-# %% ../nbs/02_data.ipynb #c6862670
+# %% ../nbs/02_data.ipynb #d75e66a1
 def infix_distance(
     a:str, # Sequence
     b:str, # Another
     most:int=-1, # Give up beyond this many edits; -1: never
 )->int: # Edits; -1 beyond `most`
-    "Count the edits that turn the shorter sequence into a part of the longer (needs edlib)."
-    import edlib
+    "Count the edits that turn the shorter sequence into a part of the longer."
     short, long = sorted((a, b), key=len)
     return edlib.align(short, long, mode='HW', task='distance', k=most)['editDistance']
 
@@ -257,7 +256,7 @@ def identity(
     "Share of the shorter sequence that stands in the longer."
     return 1 - infix_distance(a, b)/min(len(a), len(b))
 
-# %% ../nbs/02_data.ipynb #2fa5345e
+# %% ../nbs/02_data.ipynb #687857b6
 def is_kin(
     a:str, # Sequence
     b:str, # Another
@@ -266,7 +265,7 @@ def is_kin(
     "Are the two at least `threshold` identical?"
     return infix_distance(a, b, int((1-threshold)*min(len(a), len(b))+1e-9))>=0
 
-# %% ../nbs/02_data.ipynb #c4317b34
+# %% ../nbs/02_data.ipynb #c273f752
 def kmer_profile(
     sequences:Sequence[str], # RNA; words with other letters than ACGU are passed over
     k:int=5, # Length of a word
@@ -281,7 +280,7 @@ def kmer_profile(
         row[words[words>=0]] = 1
     return profile
 
-# %% ../nbs/02_data.ipynb #7904849a
+# %% ../nbs/02_data.ipynb #09e2b382
 def candidate_pairs(
     profile:np.ndarray, # From `kmer_profile`
     shared:float=.3, # Least share of the poorer sequence's words
@@ -302,7 +301,7 @@ def kin_pairs(sequences:Sequence[str], # RNA
     pairs = [(i, j) for i,j in candidate_pairs(kmer_profile(sequences), shared) if is_kin(sequences[i], sequences[j])]
     return np.array(pairs, int).reshape(-1, 2)
 
-# %% ../nbs/02_data.ipynb #2e78e012
+# %% ../nbs/02_data.ipynb #a9de4fbc
 def kin_between(
     queries:Sequence[str], # RNA
     others:Sequence[str], # RNA
@@ -316,7 +315,7 @@ def kin_between(
         pairs += [(i+q, o) for q,o in near.tolist() if is_kin(queries[i+q], others[o])]
     return np.array(pairs, int).reshape(-1, 2)
 
-# %% ../nbs/02_data.ipynb #5a99ab9a
+# %% ../nbs/02_data.ipynb #3d2c55e7
 def family_pairs(families:Iterable[str] # '' is no family
                 )->np.ndarray: # (pairs, 2) positions: each member with the one before it
     "Chain the members of each family."
@@ -333,7 +332,7 @@ def join_clusters(n:int, # Records
     i, j = np.concatenate(pairs).T
     return connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(n, n)), directed=False)[1]
 
-# %% ../nbs/02_data.ipynb #7df01cf4
+# %% ../nbs/02_data.ipynb #fdaf244b
 def assign_sides(
     cluster:np.ndarray, # (n,) number of the cluster
     seed:int=0,
@@ -349,7 +348,7 @@ def assign_sides(
     side[order] = np.searchsorted(np.cumsum(shares)[:-1]*n, before, side='right')
     return np.array(SIDES)[side[cluster]]
 
-# %% ../nbs/02_data.ipynb #7e922194
+# %% ../nbs/02_data.ipynb #8532a1c5
 MISSED = {'mirbase': [('MI0023992', 'MI0023994')], 'pseudo': [('BC003127.1/865-928', 'X83548.1/695-720')], 'genome': []}
 
 def mend(
@@ -366,7 +365,7 @@ def mend(
         cluster[both], side[both] = cluster[i], min(side[[i,j]], key=SIDES.index)
     return cluster, side
 
-# %% ../nbs/02_data.ipynb #1e2b10f6
+# %% ../nbs/02_data.ipynb #3282cd5e
 def split_text(
     members:Sequence[str], # One a record
     cluster:np.ndarray, # Number of its cluster
@@ -380,7 +379,7 @@ def split_text(
         if lines: text += f'>{side}\n' + ''.join(' '.join(m)+'\n' for m in lines)
     return text
 
-# %% ../nbs/02_data.ipynb #6a830647
+# %% ../nbs/02_data.ipynb #490278c5
 def make_list(
     which:str, # 'mirbase' or 'pseudo'
     members:Sequence[str], # One a record
@@ -407,7 +406,7 @@ def make_splits(seed:int=0)->dict[str,str]: # Name of the list -> its text
     return {'mirbase': make_list('mirbase', pos.accession, pos.accession.map(read_families()).fillna(''), kin[kin[:,1]<n], seed),
             'pseudo': make_list('pseudo', kept.name, kept.family, links[(links>=0).all(1)], seed, list(neg.name[mistaken]))}
 
-# %% ../nbs/02_data.ipynb #28df5af9
+# %% ../nbs/02_data.ipynb #3e7ea42c
 def _leads_to(letter, last, end):
     "Does following the last steps from `letter` arrive at `end`?"
     seen = set()
@@ -432,14 +431,14 @@ def dinucleotide_shuffle(
     while steps[letter]: letter = steps[letter].pop(0); walk.append(letter)
     return ''.join(walk)
 
-# %% ../nbs/02_data.ipynb #ea4819e2
+# %% ../nbs/02_data.ipynb #bfea9349
 def onehot_images(onehot:np.ndarray # (n, 5, 25, 100): gap, G, C, U, A; all zero is background
                  )->np.ndarray: # (n, 25, 100, 3) uint8
     "Colour one-hot pixels."
     codes = np.array([SYMBOLS.index(c) for c in '-GCUA'], np.uint8)[onehot.argmax(1)]
     return np.take(COLOUR, np.where(onehot.any(1), codes, SYMBOLS.index(' ')), axis=0)
 
-# %% ../nbs/02_data.ipynb #ebff2ab7
+# %% ../nbs/02_data.ipynb #110404a2
 class ImageSet(NamedTuple):
     "Published images."
     images:np.ndarray # (n, 25, 100, 3) uint8
@@ -456,7 +455,7 @@ def read_images(name:str # 'modhsa_train', 'modhsa_test', 'hsa' or 'modmirbase_t
     text = [n.decode() if isinstance(n, bytes) else str(n) for n in names]
     return ImageSet(images.astype(np.uint8), labels.ravel(), [n.lstrip('>') for n in text])
 
-# %% ../nbs/02_data.ipynb #2d67f11b
+# %% ../nbs/02_data.ipynb #1911d5c8
 def read_benchmark(
     name:str, # 'human', 'whole' or 'new'
     part:str='test', # 'train' or 'test'; new has only 'test'
@@ -465,15 +464,8 @@ def read_benchmark(
     rows = [(r.name, label, r.sequence) for label,kind in [(1,'pos'), (0,'neg')] for r in read_fasta(data_file(f'deepmirgene/{name}/{part}_{kind}.fa'))]
     return pd.DataFrame(rows, columns=['name', 'label', 'sequence'])
 
-# %% ../nbs/02_data.ipynb #5e817f32
+# %% ../nbs/02_data.ipynb #295378fc
 GENOME = 'genome/hg38_chr21_15279870_17799869.fa'
-_COMPLEMENT = str.maketrans('ACGU', 'UGCA')
-
-def reverse_complement(sequence:str # RNA; letters other than ACGU stay
-                      )->str:
-    "The other strand, 5' to 3'."
-    return sequence[::-1].translate(_COMPLEMENT)
-
 def read_region()->tuple[str,int]: # RNA, and the place of its first nucleotide
     "Read the stretch of chromosome 21."
     r = next(read_fasta(data_file(GENOME)))
@@ -489,7 +481,7 @@ def cut_out(
     piece = region[start-first:end-first+1]
     return piece if place[-1]=='+' else reverse_complement(piece)
 
-# %% ../nbs/02_data.ipynb #83a17c1f
+# %% ../nbs/02_data.ipynb #ba279561
 def read_genomic(dropped:bool=False, # Also what resembles a known precursor or another negative?
                 )->pd.DataFrame: # Columns: name, source, sequence, cluster, split
     "Read hairpins of the human genome that are no precursors (needs MIRNBDEV_DATA)."
@@ -499,7 +491,7 @@ def read_genomic(dropped:bool=False, # Also what resembles a known precursor or 
     d = d.assign(source='genome', sequence=sequences).reset_index(names='name')[['name', 'source', 'sequence', 'cluster', 'split']]
     return d if dropped else d[d.split!='dropped'].reset_index(drop=True)
 
-# %% ../nbs/02_data.ipynb #701532f4
+# %% ../nbs/02_data.ipynb #2f70bf89
 def whole_images(least:int=40 # nt
                 )->pd.DataFrame: # Columns: name, sequence
     "DeepMir's genomic hairpins whose image shows them whole."
@@ -518,7 +510,7 @@ def make_genome_list(candidates:pd.DataFrame, # Columns: name, sequence
     kept = candidates[~mistaken]
     return make_list('genome', kept.name, ['']*len(kept), kin_pairs(list(kept.sequence)), seed, list(candidates.name[mistaken]))
 
-# %% ../nbs/02_data.ipynb #20d7c59b
+# %% ../nbs/02_data.ipynb #bbe817f7
 def flanked(
     sequence:str, # RNA
     left:int, # nt to put before it
@@ -529,7 +521,7 @@ def flanked(
     pool = ''.join(dinucleotide_shuffle(sequence, f'{seed} {i}') for i in range(-(-(left+right)//len(sequence))))
     return pool[:left]+sequence+pool[left:left+right]
 
-# %% ../nbs/02_data.ipynb #f185f5f6
+# %% ../nbs/02_data.ipynb #9be3a37e
 def _draw(name, seed):
     "Random numbers of a record, whatever stands around it: nt before and after it, a place from 0 to 1, and two nt."
     rng = Random(f'{seed} {name}')
@@ -551,7 +543,7 @@ def trims(d:pd.DataFrame, # Columns name, sequence, label, start_5p, end_3p (0-b
     cut = np.maximum(cut-drawn[:,1:], 0)
     return (cut*np.minimum(1, np.maximum(n-least, 0)/np.maximum(cut.sum(1), 1))[:,None]).astype(int)
 
-# %% ../nbs/02_data.ipynb #0dc7947d
+# %% ../nbs/02_data.ipynb #84c266e1
 def views(d:pd.DataFrame, # Columns name, sequence, label and, if arms are known, start_5p and end_3p
           seed:int=0,
          )->pd.DataFrame: # The rows of `d` with a column view: whole, flanked and, if arms are known, trimmed

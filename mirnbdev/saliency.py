@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['METHODS', 'nucleotide_map', 'nucleotide_scores', 'Attribution', 'attribute', 'plot_attribution', 'explore']
 
-# %% ../nbs/06_saliency.ipynb #ea4a3cf6
+# %% ../nbs/06_saliency.ipynb #db774f34
 import base64
 from collections.abc import Sequence
 from html import escape
@@ -16,7 +16,7 @@ from .cnn import Detector, images_to_tensor
 from .encoding import HEIGHT, UP, encode, png
 from .hairpin import Hairpin, arms, draw
 
-# %% ../nbs/06_saliency.ipynb #df6b4424
+# %% ../nbs/06_saliency.ipynb #fabbd043
 def nucleotide_map(h:Hairpin, width:int=100 # Columns of the image
                   )->np.ndarray: # (2, width) int; which nucleotide, from 0, owns the column on the 5' and on the 3' arm; -1: background
     "Whose column is it?"
@@ -28,7 +28,7 @@ def nucleotide_map(h:Hairpin, width:int=100 # Columns of the image
     owner = np.stack([np.where(top<0, bottom, top), np.where(bottom<0, top, bottom)])[:,:width].astype(int)
     return np.pad(owner, ((0,0), (0, width-owner.shape[1])), constant_values=-1)
 
-# %% ../nbs/06_saliency.ipynb #51f80c5c
+# %% ../nbs/06_saliency.ipynb #8e0bbf71
 def nucleotide_scores(pixels:np.ndarray, # (25, width)
                       h:Hairpin
                      )->np.ndarray: # (n,), one score for each nucleotide
@@ -37,7 +37,7 @@ def nucleotide_scores(pixels:np.ndarray, # (25, width)
     sums = np.stack([pixels[:UP].sum(0), pixels[UP:].sum(0)])
     return np.bincount(owner[owner>=0], sums[owner>=0], minlength=len(h))
 
-# %% ../nbs/06_saliency.ipynb #20667d65
+# %% ../nbs/06_saliency.ipynb #fbc77412
 METHODS = ('integrated_gradients', 'saliency')
 
 class Attribution(NamedTuple):
@@ -46,7 +46,7 @@ class Attribution(NamedTuple):
     nucleotides:list[np.ndarray] # n arrays, one score for each nucleotide
     delta:np.ndarray # (n,), logits that integrated gradients miss; nan for saliency
 
-# %% ../nbs/06_saliency.ipynb #6ce46869
+# %% ../nbs/06_saliency.ipynb #d3b4b1da
 def _attribute(model, x, method, steps):
     "Attribution of one batch: pixels with colours, and delta."
     if method=='saliency': return Saliency(model).attribute(x, abs=True), torch.full((len(x),), torch.nan)
@@ -70,7 +70,7 @@ def attribute(
     pixels = np.concatenate(pixels)
     return Attribution(pixels, [nucleotide_scores(p, h) for p,h in zip(pixels, hairpins)], np.concatenate(deltas))
 
-# %% ../nbs/06_saliency.ipynb #abcdb62e
+# %% ../nbs/06_saliency.ipynb #36be6d1d
 def plot_attribution(h:Hairpin,
                      pixels:np.ndarray, # (25, 100)
                      scores:np.ndarray # (n,), one for each nucleotide
@@ -89,7 +89,7 @@ def plot_attribution(h:Hairpin,
     plt.close(fig)
     return fig
 
-# %% ../nbs/06_saliency.ipynb #e88498f3
+# %% ../nbs/06_saliency.ipynb #a949a15f
 def _view(h, score, scores):
     "Structure, image and score as HTML."
     source = lambda data, kind: f'data:image/{kind};base64,{base64.b64encode(data).decode()}'

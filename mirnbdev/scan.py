@@ -6,7 +6,7 @@
 __all__ = ['PIECE', 'TASK', 'local_structures', 'Stem', 'stems', 'best_stems', 'Found', 'keep_lowest', 'Piece', 'pieces',
            'excise', 'find_in_piece', 'find_many', 'find_hairpins', 'Scanned', 'scan_many', 'scan']
 
-# %% ../nbs/08_scan.ipynb #ecfb0b2a
+# %% ../nbs/08_scan.ipynb #3c13956a
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain, groupby, islice, tee
@@ -14,9 +14,9 @@ from typing import NamedTuple
 import RNA
 from fastcore.meta import delegates
 from joblib import Parallel, delayed
-from .hairpin import Failed, Hairpin, Record, axis, check_letters, chunks, fold, normalise
+from .hairpin import Failed, Hairpin, Record, axis, check_letters, chunks, fold, normalise, reverse_complement
 
-# %% ../nbs/08_scan.ipynb #6458adb5
+# %% ../nbs/08_scan.ipynb #8f80a504
 def local_structures(
     sequence:str, # ACGU
     span:int=120, # Longest distance of two paired nucleotides, nt
@@ -28,7 +28,7 @@ def local_structures(
     folding.mfe_window_cb(lambda start, end, structure, energy, _: out.append((start-1, structure)))
     return out
 
-# %% ../nbs/08_scan.ipynb #a9bc68bf
+# %% ../nbs/08_scan.ipynb #30db31b4
 class Stem(NamedTuple):
     "An unbranched stem: the pairs around one terminal loop. Positions count from 0."
     start:int
@@ -47,7 +47,7 @@ def stems(structure:str, # Dot-bracket
         out.append(Stem(opens[-n], closes[n-1]+1, n, opens[-1]+1))
     return out
 
-# %% ../nbs/08_scan.ipynb #21219683
+# %% ../nbs/08_scan.ipynb #976ab8bb
 def best_stems(
     structures:Iterable[tuple[int,str]], # Start and dot-bracket, as from `local_structures`
     min_pairs:int=16,
@@ -59,7 +59,7 @@ def best_stems(
         if s.pairs>=min_pairs: best[s.loop] = min(best.get(s.loop, (rank, s)), (rank, s))
     return sorted(s for _,s in best.values())
 
-# %% ../nbs/08_scan.ipynb #b2c0e3cc
+# %% ../nbs/08_scan.ipynb #8cded867
 class Found(NamedTuple):
     "A hairpin, and where it lies in a longer sequence."
     hairpin:Hairpin # Bears the name of the record
@@ -69,7 +69,7 @@ class Found(NamedTuple):
 
     def __repr__(self): return f'{self.start}-{self.end} ({self.strand}) of {self.hairpin!r}'
 
-# %% ../nbs/08_scan.ipynb #a22ad486
+# %% ../nbs/08_scan.ipynb #23e86a5b
 def _clusters(found):
     "Runs of hairpins that touch one another, strand by strand."
     run, reach = [], 0
@@ -82,7 +82,7 @@ def _clash(a, b):
     "Do they share more than half of the shorter one?"
     return 2*(min(a.end, b.end)-max(a.start, b.start)+1) > min(len(a.hairpin), len(b.hairpin))
 
-# %% ../nbs/08_scan.ipynb #6c2c9bfa
+# %% ../nbs/08_scan.ipynb #e9362054
 def keep_lowest(found:Iterable[Found])->list[Found]: # By strand and position
     "Where hairpins overlap by more than half, keep the one with the lowest energy."
     out = []
@@ -93,7 +93,7 @@ def keep_lowest(found:Iterable[Found])->list[Found]: # By strand and position
         out += sorted(kept, key=lambda f: f.start)
     return out
 
-# %% ../nbs/08_scan.ipynb #83ca9ec0
+# %% ../nbs/08_scan.ipynb #de158c77
 PIECE = 50_000 # nt a piece answers for
 TASK = 20_000 # nt that a process gets at least
 
@@ -107,22 +107,20 @@ class Piece(NamedTuple):
     first:int # It answers for the stems that start here ..
     last:int # .. up to here
 
-# %% ../nbs/08_scan.ipynb #b63c1c6c
-_COMPLEMENT = str.maketrans('ACGU', 'UGCA')
-
+# %% ../nbs/08_scan.ipynb #d1ee7ca0
 def pieces(r:Record, span:int=120, both_strands:bool=False)->Iterator[Piece]: # At least one
     "Cut a record into overlapping pieces without unknown letters."
     text = normalise(r.sequence)
     if not text: raise ValueError(f"{r.name or 'sequence'}: empty sequence")
     check_letters(text, r.name)
-    for strand,s in (('+', text), ('-', text[::-1].translate(_COMPLEMENT)))[:1+both_strands]:
+    for strand,s in (('+', text), ('-', reverse_complement(text)))[:1+both_strands]:
         known = [m.span() for m in re.finditer('[ACGU]+', s)] or [(0, 1)] # nothing is known: one letter keeps the record's place
         for a,b in known:
             for i in range(a, b, PIECE):
                 low, high = max(a, i-10*span), min(b, i+PIECE+10*span)
                 yield Piece(r.name, strand, len(s), s[low:high], low, i, i+PIECE)
 
-# %% ../nbs/08_scan.ipynb #8623d861
+# %% ../nbs/08_scan.ipynb #f7fc3fbb
 def excise(p:Piece, start:int, end:int, # Positions in `p.text`, counted from 0, `end` not included
           )->Found:
     "Cut a part out of a piece and fold it."
@@ -130,7 +128,7 @@ def excise(p:Piece, start:int, end:int, # Positions in `p.text`, counted from 0,
     a, b = p.offset+start, p.offset+end
     return Found(h, a+1, b, '+') if p.strand=='+' else Found(h, p.length-b+1, p.length-a, '-')
 
-# %% ../nbs/08_scan.ipynb #6f02707c
+# %% ../nbs/08_scan.ipynb #7921d89e
 def find_in_piece(
     p:Piece,
     span:int=120,
@@ -142,7 +140,7 @@ def find_in_piece(
     found = [excise(p, max(0, s.start-flank), min(len(p.text), s.end+flank)) for s in found if p.first<=p.offset+s.start<p.last]
     return [f for f in found if axis(f.hairpin.structure).count('(')>=min_pairs]
 
-# %% ../nbs/08_scan.ipynb #faf7b254
+# %% ../nbs/08_scan.ipynb #44d39c2c
 def _numbered(records, span, both_strands):
     "Number of the record, and a piece of it or why there is none."
     for n,r in enumerate(records):
@@ -161,7 +159,7 @@ def _do(task, **rules):
     "Find the hairpins of some pieces."
     return [(n, p if isinstance(p, Failed) else find_in_piece(p, **rules)) for n,p in task]
 
-# %% ../nbs/08_scan.ipynb #ebe51ec4
+# %% ../nbs/08_scan.ipynb #94798895
 def find_many(
     records:Iterable[Record], # Also a stream without end
     n_jobs:int=1, # Processes; -1 for one a core
@@ -184,7 +182,7 @@ def find_many(
         if failed and errors=='raise': raise ValueError(failed.reason)
         yield failed or keep_lowest(chain.from_iterable(parts))
 
-# %% ../nbs/08_scan.ipynb #6e7dfebd
+# %% ../nbs/08_scan.ipynb #c61af01c
 @delegates(find_many, but=['n_jobs', 'errors'])
 def find_hairpins(sequence:str, # RNA or DNA of any length
                   name:str='', # Name of the record
@@ -192,7 +190,7 @@ def find_hairpins(sequence:str, # RNA or DNA of any length
     "Find the hairpins of one sequence."
     return next(find_many([Record(name, sequence)], **kwargs))
 
-# %% ../nbs/08_scan.ipynb #26954973
+# %% ../nbs/08_scan.ipynb #8bc698d2
 class Scanned(NamedTuple):
     "The hairpin of a record that looks most like a precursor."
     name:str # Of the record
@@ -210,7 +208,7 @@ def _best(detector, names, lists):
         top, f = max(scored, key=lambda x: x[0], default=(None, None))
         yield Scanned(name, f, top, len(found))
 
-# %% ../nbs/08_scan.ipynb #7dc5765f
+# %% ../nbs/08_scan.ipynb #a6cd21de
 @delegates(find_many)
 def scan_many(detector, # A `Detector`, or anything with its `predict_proba`
               records:Iterable[Record],
@@ -220,7 +218,7 @@ def scan_many(detector, # A `Detector`, or anything with its `predict_proba`
     for batch in chunks(zip(again, find_many(records, **kwargs)), 64):
         yield from _best(detector, [r.name for r,_ in batch], [found for _,found in batch])
 
-# %% ../nbs/08_scan.ipynb #81b3b387
+# %% ../nbs/08_scan.ipynb #c6b893c0
 @delegates(find_many, but=['n_jobs', 'errors'])
 def scan(detector, # A `Detector`, or anything with its `predict_proba`
          sequence:str, # RNA or DNA of any length
