@@ -10,7 +10,7 @@ __all__ = ['FACTORS', 'WEIGHTS', 'FACTOR_WEIGHT', 'EPOCHS', 'LIMITS', 'FAILS', '
            'detection_records', 'fold_frame', 'detection_set', 'detection_metrics', 'train_detector', 'TrainingSet',
            'read_training_set', 'Side', 'split_training_set', 'check_free', 'plot_history', 'train_on', 'card_table']
 
-# %% ../nbs/03_cnn.ipynb #4dccf129
+# %% ../nbs/03_cnn.ipynb #e7fa3417
 import hashlib, json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,7 +35,7 @@ from .data import SIDES, assign_sides, dinucleotide_shuffle, join_clusters, kin_
 from .encoding import HEIGHT, encode, hairpin_flags, hairpin_from_image
 from .hairpin import Failed, Hairpin, Record, arms, fold_many, normalise, open_whole, read_fasta
 
-# %% ../nbs/03_cnn.ipynb #e977c06a
+# %% ../nbs/03_cnn.ipynb #dafcf703
 FACTORS = ('length', 'pairs', 'paired_fraction', 'terminal_loop', 'GC', 'GU_pairs', 'MFE_per_nt', 'interruptions', 'largest_interruption', 'dinucleotide_entropy')
 
 def _entropy(sequence):
@@ -55,13 +55,13 @@ def plain_factors(hairpins:Sequence[Hairpin])->np.ndarray: # (n, 10), in the ord
     "Numbers that need no network; of several hairpins the `axis` counts."
     return np.array([_factors(h) for h in hairpins]).reshape(-1, len(FACTORS))
 
-# %% ../nbs/03_cnn.ipynb #d7f2bc4e
+# %% ../nbs/03_cnn.ipynb #5fe45373
 def images_to_tensor(images:np.ndarray # (n, 25, 100, 3) uint8
                     )->Tensor: # (n, 3, 25, 100), values 0-1
     "Images as the network takes them."
     return torch.from_numpy(np.ascontiguousarray(images)).permute(0,3,1,2).float()/255
 
-# %% ../nbs/03_cnn.ipynb #f4ec510f
+# %% ../nbs/03_cnn.ipynb #5954c4fd
 def _convolution(inputs, outputs):
     "Convolution over three neighbouring columns, normalised."
     return [nn.Conv1d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm1d(outputs)]
@@ -76,7 +76,7 @@ class Residual(nn.Module):
 
     def forward(self, x): return self.relu(x+self.branch(x)) # (n, width, columns)
 
-# %% ../nbs/03_cnn.ipynb #6c2420e7
+# %% ../nbs/03_cnn.ipynb #a612396e
 def _stage(inputs, outputs, halve):
     "Change the number of features, look around, hide whole features in training, and halve the number of columns."
     return nn.Sequential(*_convolution(inputs, outputs), nn.ReLU(), Residual(outputs), nn.Dropout1d(.15), *([nn.MaxPool1d(2)] if halve else []))
@@ -94,7 +94,7 @@ class HairpinCNN(nn.Module):
         self.head = nn.Sequential(nn.Dropout(self.dropout), nn.Linear(features, 64), nn.ReLU(), nn.Dropout(self.dropout), nn.Linear(64, 1))
         self.factors = nn.Linear(features, len(FACTORS))
 
-# %% ../nbs/03_cnn.ipynb #c8eba611
+# %% ../nbs/03_cnn.ipynb #d10d07b5
 @patch
 def features(self:HairpinCNN, x)->Tensor: # (n, 3, 25, 100) -> (n, features)
     "What both heads see."
@@ -106,7 +106,7 @@ def features(self:HairpinCNN, x)->Tensor: # (n, 3, 25, 100) -> (n, features)
 def forward(self:HairpinCNN, x)->Tensor: # (n, 3, 25, 100) -> (n,)
     return self.head(self.features(x))[:,0]
 
-# %% ../nbs/03_cnn.ipynb #5ef7f45a
+# %% ../nbs/03_cnn.ipynb #21a6e7e4
 def _module(inputs, outputs, padding=1):
     "Two convolutions, a halving, and dropout."
     return [nn.Conv2d(inputs, outputs, 3, padding=padding), nn.ReLU(), nn.Conv2d(outputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(.25)]
@@ -118,7 +118,7 @@ def deepmir_cnn()->nn.Module: # (n, 3, 25, 100) -> (n, 2) logits: pseudo-hairpin
         if isinstance(m, (nn.Conv2d, nn.Linear)): nn.init.xavier_uniform_(m.weight); nn.init.zeros_(m.bias)
     return net
 
-# %% ../nbs/03_cnn.ipynb #83c328ea
+# %% ../nbs/03_cnn.ipynb #86c056c3
 def find_device(device:str|torch.device|None=None # Such as 'cpu' or 'cuda:1'; None: a GPU if there is one
                )->torch.device:
     "Check that `device` can be used."
@@ -139,7 +139,7 @@ def copy_weights(model:nn.Module)->dict:
     "A copy of what `model` knows."
     return {k:v.detach().clone() for k,v in model.state_dict().items()}
 
-# %% ../nbs/03_cnn.ipynb #be2ec680
+# %% ../nbs/03_cnn.ipynb #ad67537b
 @contextmanager
 def inference(model:nn.Module # Put into evaluation mode and back, also after an error
              )->Iterator[None]:
@@ -155,7 +155,7 @@ def mean_loss(model, loss, batches)->float:
     with inference(model): losses = [(loss(model, *b).item(), len(b[0])) for b in batches]
     return sum(l*n for l,n in losses)/sum(n for _,n in losses)
 
-# %% ../nbs/03_cnn.ipynb #694bb2ba
+# %% ../nbs/03_cnn.ipynb #b264779b
 def _mix(average):
     "An exponential average that forgets fast at first."
     keep = lambda k: min(average, (1+k.item())/(10+k.item()))
@@ -170,7 +170,7 @@ class Run:
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimiser, lr, total_steps=epochs*steps, pct_start=.15)
         self.average = AveragedModel(model, avg_fn=_mix(average)) if average else None
 
-# %% ../nbs/03_cnn.ipynb #ed189603
+# %% ../nbs/03_cnn.ipynb #fb433a50
 def _autocast(device, amp):
     "bfloat16 on devices made for it, else float32."
     able = dict(cuda=torch.cuda.is_bf16_supported, cpu=getattr(torch.cpu, '_is_avx512_bf16_supported', bool)).get(device.type, bool)
@@ -191,7 +191,7 @@ def learn(self:Run, batches)->float:
         total, n = total+l.item()*len(b[0]), n+len(b[0])
     return total/n
 
-# %% ../nbs/03_cnn.ipynb #60c1d4f5
+# %% ../nbs/03_cnn.ipynb #e65dc3f8
 @patch
 def settle(self:Run, batches:Iterable, n:int=20 # Batches used
           )->None:
@@ -203,7 +203,7 @@ def settle(self:Run, batches:Iterable, n:int=20 # Batches used
         for m in norms: m.reset_running_stats(); m.momentum = None; m.train()
         for b in self.moved(islice(batches, n)): self.loss(average, *b)
 
-# %% ../nbs/03_cnn.ipynb #6ae4f05e
+# %% ../nbs/03_cnn.ipynb #22c947a7
 @patch
 def moved(self:Run, batches)->Iterator[tuple]:
     "`batches`, on the device."
@@ -226,7 +226,7 @@ def finished(self:Run)->bool:
     losses = [r['validation'] for r in self.rows]
     return len(losses)>=self.epochs or len(losses)>self.patience+np.argmin(losses or [0])
 
-# %% ../nbs/03_cnn.ipynb #cfdfbd2f
+# %% ../nbs/03_cnn.ipynb #a06c6f7d
 @patch
 def parts(self:Run)->dict:
     "Whatever has a state."
@@ -240,7 +240,7 @@ def write(self:Run, path:str|Path, key:str # From `fingerprint`
     random = [torch.get_rng_state()] + ([torch.cuda.get_rng_state(self.device)] if self.device.type=='cuda' else [])
     with open_whole(path, 'wb') as f: torch.save(dict(state, rows=self.rows, best=self.best, random=random, key=key), f)
 
-# %% ../nbs/03_cnn.ipynb #542a5700
+# %% ../nbs/03_cnn.ipynb #fd8bc3cb
 @patch
 def resume(self:Run, path:str|Path, key:str)->None:
     "Go on from the file `path`."
@@ -252,7 +252,7 @@ def resume(self:Run, path:str|Path, key:str)->None:
     torch.set_rng_state(state['random'][0])
     if self.device.type=='cuda': torch.cuda.set_rng_state(state['random'][1], self.device)
 
-# %% ../nbs/03_cnn.ipynb #111956d6
+# %% ../nbs/03_cnn.ipynb #af7ad903
 def fingerprint(settings:dict, model:nn.Module, *sets:Iterable # `Batches`
                )->str: # 64 hexadecimal digits
     "SHA-256 of all that decides how a run ends."
@@ -261,7 +261,7 @@ def fingerprint(settings:dict, model:nn.Module, *sets:Iterable # `Batches`
     for t in chain(model.state_dict().values(), [torch.get_rng_state()], data): digest.update(t.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
-# %% ../nbs/03_cnn.ipynb #ce5742f6
+# %% ../nbs/03_cnn.ipynb #32640364
 def train_epochs(
     model:nn.Module,
     loss:Callable, # loss(model, *batch) -> scalar tensor
@@ -290,7 +290,7 @@ def train_epochs(
         model.load_state_dict(run.best)
     return pd.DataFrame(run.rows)
 
-# %% ../nbs/03_cnn.ipynb #757f4ddf
+# %% ../nbs/03_cnn.ipynb #898b8d1c
 class Batches:
     "Rows of `tensors` in batches of `size`, in an order fixed by `seed` (None: as they are)."
     def __init__(self, tensors:Sequence[Tensor], size:int=128, seed:int|None=None):
@@ -300,7 +300,7 @@ class Batches:
     def __len__(self): return len(self.order)
     def __iter__(self): return (tuple(t[i] for t in self.tensors) for i in self.order)
 
-# %% ../nbs/03_cnn.ipynb #cc1142d0
+# %% ../nbs/03_cnn.ipynb #508ccc29
 WEIGHTS = Path(__file__).parent/'weights' if '__file__' in globals() else Path('../mirnbdev/weights') # what ships with the library
 
 class Trained:
@@ -314,7 +314,7 @@ class Trained:
             torch.manual_seed(seed)
             self.model = self.network()
 
-# %% ../nbs/03_cnn.ipynb #d5b058c9
+# %% ../nbs/03_cnn.ipynb #3dce07eb
 @patch
 def save(self:Trained, folder:str|Path)->None:
     "Write weights and card into `folder`."
@@ -323,7 +323,7 @@ def save(self:Trained, folder:str|Path)->None:
     with open_whole(Path(folder)/f'{self.kind}.safetensors', 'wb') as f: f.write(save_bytes(weights))
     with open_whole(Path(folder)/f'{self.kind}.json') as f: json.dump(self.card, f, indent=1)
 
-# %% ../nbs/03_cnn.ipynb #bdbe4c77
+# %% ../nbs/03_cnn.ipynb #236c49ba
 @patch(cls_method=True)
 def load(cls:Trained, folder:str|Path|None=None # None: `WEIGHTS`
         )->Trained:
@@ -338,7 +338,7 @@ def load(cls:Trained, folder:str|Path|None=None # None: `WEIGHTS`
     out.model.eval()
     return out
 
-# %% ../nbs/03_cnn.ipynb #2eb8d41b
+# %% ../nbs/03_cnn.ipynb #328e656b
 class Detector(Trained, ClassifierMixin, BaseEstimator):
     "Tells precursors from other hairpins."
     kind, network, classes_ = 'detector', HairpinCNN, np.array([0,1])
@@ -351,7 +351,7 @@ class Detector(Trained, ClassifierMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self): return bool(self.card)
 
-# %% ../nbs/03_cnn.ipynb #c124883c
+# %% ../nbs/03_cnn.ipynb #54a6b77e
 @patch
 def set_params(self:Detector, **params)->Detector:
     "As in scikit-learn; a `seed` draws the weights anew."
@@ -359,7 +359,7 @@ def set_params(self:Detector, **params)->Detector:
     if 'seed' in params: Trained.__init__(self, self.seed)
     return self
 
-# %% ../nbs/03_cnn.ipynb #a98fc614
+# %% ../nbs/03_cnn.ipynb #de4e6773
 @patch
 def logits(self:Detector, images:np.ndarray, # (n, 25, 100, 3) uint8
           )->np.ndarray: # (n,), above 0 speaks for a precursor
@@ -368,7 +368,7 @@ def logits(self:Detector, images:np.ndarray, # (n, 25, 100, 3) uint8
     with inference(self.model):
         return np.concatenate([np.zeros(0, np.float32)] + [self.model(images_to_tensor(images[i:i+256]).to(device)).cpu().numpy() for i in range(0, len(images), 256)])
 
-# %% ../nbs/03_cnn.ipynb #4f9c1ae0
+# %% ../nbs/03_cnn.ipynb #6ad84967
 def as_images(X:Sequence[Hairpin]|np.ndarray # Hairpins, or their images
              )->np.ndarray: # (n, 25, 100, 3) uint8
     "Encode hairpins; check images."
@@ -379,7 +379,7 @@ def as_images(X:Sequence[Hairpin]|np.ndarray # Hairpins, or their images
     if odd is not None: raise ValueError(f'{odd!r:.60} is no Hairpin; fold sequences first, or give images')
     return encode(X).images
 
-# %% ../nbs/03_cnn.ipynb #416f12ce
+# %% ../nbs/03_cnn.ipynb #95565578
 def check_labels(X:Sequence, y:Sequence[int], what:str='training' # For the message
                 )->np.ndarray: # (n,) int, 0 or 1
     "Raise a `ValueError` unless `y` labels each of `X` with 0 or 1, and both occur."
@@ -390,14 +390,14 @@ def check_labels(X:Sequence, y:Sequence[int], what:str='training' # For the mess
     if len(set(labels.tolist()))<2: raise ValueError(f'{what}: {len(labels)} records, and not of both labels; precursors (1) and others (0) are needed')
     return labels.astype(int)
 
-# %% ../nbs/03_cnn.ipynb #b8eb4704
+# %% ../nbs/03_cnn.ipynb #573fd924
 def similarity_clusters(X:Sequence[Hairpin]|np.ndarray # Hairpins, or images
                        )->np.ndarray: # (n,) number of the cluster
     "Number the clusters of kin."
     if isinstance(X, np.ndarray) and X.dtype!=object: return pd.factorize(np.array([hashlib.sha256(x.tobytes()).hexdigest() for x in X]))[0]
     return join_clusters(len(X), kin_pairs([h.sequence for h in X]))
 
-# %% ../nbs/03_cnn.ipynb #39f5da9c
+# %% ../nbs/03_cnn.ipynb #8274e18c
 def balanced_sides(
     labels:np.ndarray,  # (n,) 0 or 1
     cluster:np.ndarray, # (n,) number of the cluster
@@ -414,7 +414,7 @@ def balanced_sides(
         raise ValueError(f'too few to split: {a} unrelated precursors and {b} other unrelated hairpins; of each at least 10 are needed, in clusters of similar size')
     return side
 
-# %% ../nbs/03_cnn.ipynb #009b22e4
+# %% ../nbs/03_cnn.ipynb #88077409
 def platt(logits:np.ndarray, # (n,)
           labels:np.ndarray  # (n,) 0 or 1
          )->tuple[float,float]: # Slope, intercept
@@ -425,14 +425,14 @@ def platt(logits:np.ndarray, # (n,)
     fitted = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000).fit(x, both, sample_weight=np.concatenate([soft, 1-soft]))
     return float(fitted.coef_[0,0]), float(fitted.intercept_[0])
 
-# %% ../nbs/03_cnn.ipynb #522cdbde
+# %% ../nbs/03_cnn.ipynb #3e72c114
 def rejecting_threshold(negatives:np.ndarray, # (n,) probabilities of records that are no precursors
                         share:float=.99 # To be rejected
                        )->float: # The least number that so many are below
     "Threshold at which `share` of `negatives` are rejected."
     return float(np.nextafter(np.quantile(negatives, share, method='inverted_cdf'), np.inf))
 
-# %% ../nbs/03_cnn.ipynb #51203924
+# %% ../nbs/03_cnn.ipynb #62cf7133
 @patch
 def calibrate(self:Detector, X:Sequence[Hairpin]|np.ndarray, # Not trained on
               y:Sequence[int] # 1 a precursor, 0 not
@@ -449,7 +449,7 @@ def threshold(self:Detector)->float:
     "The probability from which `predict` says precursor."
     return self.card.get('threshold', .5)
 
-# %% ../nbs/03_cnn.ipynb #d3bc5420
+# %% ../nbs/03_cnn.ipynb #36467a13
 @patch
 def decision_function(self:Detector, X:Sequence[Hairpin]|np.ndarray)->np.ndarray: # (n,) logits
     "Raw logits of hairpins or images."
@@ -472,7 +472,7 @@ def predict(self:Detector, X:Sequence[Hairpin]|np.ndarray)->np.ndarray: # (n,) 1
     "Which reach the threshold?"
     return (self.predict_proba(X)[:,1]>=self.threshold).astype(int)
 
-# %% ../nbs/03_cnn.ipynb #ae222afd
+# %% ../nbs/03_cnn.ipynb #236df8f4
 def posterior(probability:np.ndarray, # Calibrated where the share of precursors is `trained`
               prevalence:float, # Share of precursors where it is to hold, between 0 and 1
               trained:float=.5
@@ -484,7 +484,7 @@ def posterior(probability:np.ndarray, # Calibrated where the share of precursors
     real, other = p*prevalence/trained, (1-p)*(1-prevalence)/(1-trained)
     return real/(real+other)
 
-# %% ../nbs/03_cnn.ipynb #f51796dd
+# %% ../nbs/03_cnn.ipynb #96108be1
 @patch
 def posterior(self:Detector, X:Sequence[Hairpin]|np.ndarray, prevalence:float # Share of real precursors among such hairpins
              )->np.ndarray: # (n,)
@@ -492,7 +492,7 @@ def posterior(self:Detector, X:Sequence[Hairpin]|np.ndarray, prevalence:float # 
     if 'calibration' not in self.card: raise ValueError('this detector is not calibrated; fit it, or call calibrate with labelled hairpins')
     return posterior(self.predict_proba(X)[:,1], prevalence, self.card['calibration']['prevalence'])
 
-# %% ../nbs/03_cnn.ipynb #06119f55
+# %% ../nbs/03_cnn.ipynb #9fd87dec
 def factor_range(hairpins:Sequence[Hairpin],
                  share:float=.995 # Inside the range of each factor
                 )->dict: # For each of `FACTORS`: least and greatest
@@ -509,7 +509,7 @@ def out_of_range(self:Detector, hairpins:Sequence[Hairpin]
     outside = [[f for f,bad in zip(FACTORS, row) if bad] for row in (x<low)|(x>high)]
     return [','.join([f for f in hairpin_flags(h).split(';') if f]+names) for h,names in zip(hairpins, outside)]
 
-# %% ../nbs/03_cnn.ipynb #529ea7be
+# %% ../nbs/03_cnn.ipynb #120ef80f
 FACTOR_WEIGHT = 1. # of the factors in the loss
 
 def _detection_loss(model, x, y, factors=None):
@@ -527,7 +527,7 @@ def _standard_factors(X):
     f = plain_factors([hairpin_from_image(x, f'image {i}') if isinstance(x, np.ndarray) else x for i,x in enumerate(X, 1)])
     return torch.from_numpy(np.clip((f-f.mean(0))/(f.std(0)+1e-6), -4, 4).astype(np.float32))
 
-# %% ../nbs/03_cnn.ipynb #f81b7165
+# %% ../nbs/03_cnn.ipynb #de7c4015
 def _two_sides(X, y, validation, seed):
     "Records and labels to train on, and to validate on."
     labels = check_labels(X, y)
@@ -536,7 +536,7 @@ def _two_sides(X, y, validation, seed):
     except ValueError as e: raise ValueError(f'{e}; or give validation=(X, y)') from None
     return [(X[keep] if isinstance(X, np.ndarray) else [x for x,k in zip(X, keep) if k], labels[keep]) for keep in (~held, held)]
 
-# %% ../nbs/03_cnn.ipynb #bb93f5e6
+# %% ../nbs/03_cnn.ipynb #482ba5cb
 def _counts(labels):
     "Records of each label."
     return dict(zip(('other', 'precursor'), np.bincount(labels, minlength=2).tolist()))
@@ -556,7 +556,7 @@ def _learn(self:Detector, X, y, validation=None, checkpoint=None, device=None):
     if not isinstance(X, np.ndarray): self.card['range'] = factor_range([x for x,label in zip(X, y) if label==1])
     self.calibrate(*check)
 
-# %% ../nbs/03_cnn.ipynb #fc467603
+# %% ../nbs/03_cnn.ipynb #938e46ce
 @patch
 def fit(self:Detector,
         X:Sequence[Hairpin]|np.ndarray, # Hairpins, or images (n, 25, 100, 3) uint8
@@ -572,7 +572,7 @@ def fit(self:Detector,
     if checkpoint: checkpoint.unlink()
     return self
 
-# %% ../nbs/03_cnn.ipynb #0cf5116c
+# %% ../nbs/03_cnn.ipynb #232ac5ce
 def _rows(d, source, prefix, label=0, **columns):
     "Records of one source, with the columns that all have."
     given = dict(name=d.name, sequence=d.sequence, label=label, source=source, group='', cluster=prefix+d.cluster.astype(str), start_5p=pd.NA, end_3p=pd.NA)
@@ -588,7 +588,7 @@ def detection_records(split:str, # 'train', 'validation' or 'test'
     return pd.concat([_rows(m, 'precursor', 'm', 1, group=m.group, start_5p=m.start_5p, end_3p=m.end_3p), _rows(p, p.source, 'p'), _rows(g, 'genome', 'g'),
                       _rows(some, 'shuffle', 'm', name=some.name+'-shuffled', sequence=shuffled, group=some.group)], ignore_index=True)
 
-# %% ../nbs/03_cnn.ipynb #beb477ac
+# %% ../nbs/03_cnn.ipynb #273622e2
 def fold_frame(d:pd.DataFrame # Columns name, sequence
               )->list[Hairpin]: # In the order of the rows
     "Fold the rows of `d` on all cores, with a progress bar."
@@ -601,7 +601,7 @@ def detection_set(records:pd.DataFrame # As `views` takes them
     shown = views(records)
     return shown, fold_frame(shown)
 
-# %% ../nbs/03_cnn.ipynb #2444b9b7
+# %% ../nbs/03_cnn.ipynb #4b5cefbe
 def _metrics(y, p, threshold):
     "AUROC, AUPR, and sensitivity and specificity at `threshold`."
     return dict(AUROC=roc_auc_score(y, p), AUPR=average_precision_score(y, p), sensitivity=(p[y==1]>=threshold).mean(), specificity=(p[y==0]<threshold).mean())
@@ -622,7 +622,7 @@ def detection_metrics(
     sampled = pd.DataFrame([_metrics(y[i], p[i], threshold) for i in draws if len(set(y[i]))==2])
     return pd.DataFrame(dict(value=_metrics(y, p, threshold), low=sampled.quantile(.025), high=sampled.quantile(.975)))
 
-# %% ../nbs/03_cnn.ipynb #bd36d17e
+# %% ../nbs/03_cnn.ipynb #62783e0b
 def _test_table(d, p, baseline, thresholds):
     "Metrics against all negatives and against each kind, for the detector and for the baseline."
     out = {}
@@ -632,7 +632,7 @@ def _test_table(d, p, baseline, thresholds):
             out[source, who] = detection_metrics(d.label[keep], q[keep], d.cluster[keep], threshold=t).stack()
     return pd.DataFrame(out).T
 
-# %% ../nbs/03_cnn.ipynb #4b459e1b
+# %% ../nbs/03_cnn.ipynb #af51fbaf
 EPOCHS = 4 # of three views each
 LIMITS = ('Never measured on a whole genome: one hairpin in thousands is real there, so that a high probability is no proof (see posterior). Negatives are human coding '
           'sequence, a few thousand hairpins of the human genome, Rfam 7 and shuffles: other backgrounds may score differently. Hairpins beyond 100 columns '
@@ -656,7 +656,7 @@ def train_detector(epochs:int=EPOCHS, # At most
                      test={f'{source}/{who}/{m}':[round(float(r[m,c]), 4) for c in ('value','low','high')] for (source,who),r in table.iterrows() for m in ('AUROC','AUPR','sensitivity','specificity')})
     return out, table
 
-# %% ../nbs/03_cnn.ipynb #5ee7d8a2
+# %% ../nbs/03_cnn.ipynb #b41d6324
 class TrainingSet(NamedTuple):
     "Two FASTA files, folded."
     hairpins:list[Hairpin]
@@ -671,7 +671,7 @@ def _distinct(path):
     with open(path, 'rb') as f: sha256 = hashlib.file_digest(f, 'sha256').hexdigest()
     return records, dict(file=Path(path).name, sha256=sha256, records=n, duplicates=n-len(records))
 
-# %% ../nbs/03_cnn.ipynb #f53c816b
+# %% ../nbs/03_cnn.ipynb #5161ab5a
 def read_training_set(pos:str|Path, # FASTA, precursors
                       neg:str|Path, # FASTA, hairpins that are none
                       jobs:int=-1 # Processes for folding; -1 is one a core
@@ -686,7 +686,7 @@ def read_training_set(pos:str|Path, # FASTA, precursors
     for d,label in ((p, 1), (n, 0)): d['failed'], d['used'] = int((~good & (labels==label)).sum()), int((good & (labels==label)).sum())
     return TrainingSet([h for h in folded if isinstance(h, Hairpin)], labels[good], [h for h in folded if isinstance(h, Failed)], dict(pos=p, neg=n))
 
-# %% ../nbs/03_cnn.ipynb #5ca205ce
+# %% ../nbs/03_cnn.ipynb #92913f1d
 def _test_numbers(scores, test, validation):
     "Metrics with intervals for the probabilities in `scores`: name -> (on test, on validation)."
     out = {}
@@ -701,14 +701,14 @@ class Side(NamedTuple):
     labels:np.ndarray
     cluster:np.ndarray
 
-# %% ../nbs/03_cnn.ipynb #06e7aaf6
+# %% ../nbs/03_cnn.ipynb #236acb97
 def split_training_set(data:TrainingSet, seed:int=0)->dict[str,Side]: # For each of `SIDES`
     "Deal clusters of kin to train, validation and test."
     cluster = similarity_clusters(data.hairpins)
     side = balanced_sides(data.labels, cluster, seed)
     return {s:Side([h for h,x in zip(data.hairpins, side) if x==s], data.labels[side==s], cluster[side==s]) for s in SIDES}
 
-# %% ../nbs/03_cnn.ipynb #9bfc9002
+# %% ../nbs/03_cnn.ipynb #58b2bf2a
 def check_free(folder:str|Path)->None:
     "Raise a `ValueError` if `folder` holds a finished detector."
     if (Path(folder)/'detector.safetensors').exists() and not (Path(folder)/'detector.checkpoint').exists():
@@ -722,11 +722,11 @@ def plot_history(history:pd.DataFrame # Columns epoch, train, validation
     for side,style,colour in (('train', 'o-', '#0072B2'), ('validation', 's--', '#D55E00')): ax.plot(history['epoch'], history[side], style, color=colour, ms=4, label=side)
     best = history.loc[history.validation.idxmin()]
     ax.plot(best.epoch, best.validation, 'o', ms=12, mfc='none', mec='#444')
-    ax.set(xlabel='epoch', ylabel='cross-entropy (nats)'); ax.xaxis.get_major_locator().set_params(integer=True); ax.legend(frameon=False)
+    ax.set(xlabel='epoch', ylabel='loss (nats)'); ax.xaxis.get_major_locator().set_params(integer=True); ax.legend(frameon=False)
     plt.close(fig)
     return fig
 
-# %% ../nbs/03_cnn.ipynb #f8a006d0
+# %% ../nbs/03_cnn.ipynb #75c316a2
 OWN_LIMITS = ('Trained on a user\'s files; the numbers hold for hairpins like those in them. Hairpins beyond 100 columns are judged by their loop side; '
               'of several hairpins only the longest stem is seen.')
 
@@ -757,7 +757,7 @@ def train_on(
     checkpoint.unlink()
     return d
 
-# %% ../nbs/03_cnn.ipynb #aba3d7dc
+# %% ../nbs/03_cnn.ipynb #557751c7
 def card_table(card:dict, # Of a detector
                metrics:tuple=('AUROC', 'AUPR', 'sensitivity', 'specificity')
               )->pd.DataFrame: # One row a set of negatives and a method
