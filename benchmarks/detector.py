@@ -40,11 +40,15 @@ def full(y, p):
     se, sp, ppv = tp/(tp+fn), tn/(tn+fp), tp/max(tp+fp, 1)
     return dict(SE=se, SP=sp, PPV=ppv, F1=2*tp/(2*tp+fp+fn), gmean=(se*sp)**.5, AUROC=roc_auc_score(y, p), AUPR=average_precision_score(y, p))
 
+def sensitivities(y, p, *specificities):
+    "Sensitivity at each specificity."
+    return {f'sensitivity at {q:.1%}': (p[y==1]>np.quantile(p[y==0], q)).mean() for q in specificities}
+
 def ranked(y, p):
     "What does not depend on a threshold, and the sensitivity at two specificities."
-    negatives, w = p[y==0], (y==1).sum()/max((y==0).sum(), 1)
+    w = (y==1).sum()/max((y==0).sum(), 1)
     aupr = {f'AUPR 1:{k}': average_precision_score(y, p, sample_weight=np.where(y==1, 1, w*k)) for k in (1, 10, 100)}
-    return dict(AUROC=roc_auc_score(y, p), **aupr, **{f'sensitivity at {q:.1%}': (p[y==1]>np.quantile(negatives, q)).mean() for q in (.99, .999)})
+    return dict(AUROC=roc_auc_score(y, p), **aupr, **sensitivities(y, p, .99, .999))
 
 def interval(metrics, y, scores, # (seeds, n)
              clusters=None, n=200):
@@ -288,7 +292,7 @@ def best_scores(models, hairpins):
 
 def in_windows(y, p):
     "Ranking, and sensitivity at 99 % specificity."
-    return dict(AUPR=average_precision_score(y, p), AUROC=roc_auc_score(y, p), **{'sensitivity at 99.0%': (p[y==1]>np.quantile(p[y==0], .99)).mean()})
+    return dict(AUPR=average_precision_score(y, p), AUROC=roc_auc_score(y, p), **sensitivities(y, p, .99))
 
 def real_flanks():
     "Precursors with their genomic flanks (DeepMirCut), and genomic hairpins of chromosome 21 with theirs; of validation and test clusters."

@@ -518,23 +518,27 @@ def _detection_loss(model, x, y, factors=None):
     entropy = nn.functional.binary_cross_entropy_with_logits(model.head(seen)[:,0].float(), y)
     return entropy if factors is None else entropy+FACTOR_WEIGHT*nn.functional.smooth_l1_loss(model.factors(seen).float(), factors)
 
-def _tensors(X, labels):
+def _tensors(images, labels):
     "Images as compact uint8 tensors, and labels."
-    return torch.from_numpy(as_images(X)).permute(0,3,1,2).contiguous(), torch.from_numpy(np.array(labels, np.float32))
+    return torch.from_numpy(images).permute(0,3,1,2).contiguous(), torch.from_numpy(np.array(labels, np.float32))
 
-def _standard_factors(X):
-    "`plain_factors` of hairpins, or of those that images show, in standard deviations from their mean."
-    f = plain_factors([hairpin_from_image(x, f'image {i}') if isinstance(x, np.ndarray) else x for i,x in enumerate(X, 1)])
+def _shown_factors(X):
+    "`plain_factors` of hairpins, or of those that images show."
+    return plain_factors([hairpin_from_image(x, f'image {i}') if isinstance(x, np.ndarray) else x for i,x in enumerate(X, 1)])
+
+def _standard(f):
+    "Factors in standard deviations from their mean."
     return torch.from_numpy(np.clip((f-f.mean(0))/(f.std(0)+1e-6), -4, 4).astype(np.float32))
 
 # %% ../nbs/03_cnn.ipynb #de7c4015
 def _two_sides(X, y, validation, seed):
-    "Records and labels to train on, and to validate on."
-    labels = check_labels(X, y)
-    if validation is not None: return (X, labels), (validation[0], check_labels(*validation, 'validation'))
+    "Images, labels and factors to train on; images and labels to validate on."
+    images, labels = as_images(X), check_labels(X, y)
+    factors = _shown_factors(X)
+    if validation is not None: return (images, labels, factors), (as_images(validation[0]), check_labels(*validation, 'validation'))
     try: held = balanced_sides(labels, similarity_clusters(X), seed, (.9,.1,0))=='validation'
     except ValueError as e: raise ValueError(f'{e}; or give validation=(X, y)') from None
-    return [(X[keep] if isinstance(X, np.ndarray) else [x for x,k in zip(X, keep) if k], labels[keep]) for keep in (~held, held)]
+    return (images[~held], labels[~held], factors[~held]), (images[held], labels[held])
 
 # %% ../nbs/03_cnn.ipynb #482ba5cb
 def _counts(labels):
@@ -544,8 +548,8 @@ def _counts(labels):
 @patch
 def _learn(self:Detector, X, y, validation=None, checkpoint=None, device=None):
     "Train, and calibrate on the validation records."
-    train, check = _two_sides(X, y, validation, self.seed)
-    tensors, size = (*_tensors(*train), _standard_factors(train[0])), int(np.clip(len(train[1])//32, 16, 128))
+    (*train, factors), check = _two_sides(X, y, validation, self.seed)
+    tensors, size = (*_tensors(*train), _standard(factors)), int(np.clip(len(train[1])//32, 16, 128))
     with torch.random.fork_rng():
         torch.manual_seed(self.seed)
         self.history = train_epochs(self.model, _detection_loss, lambda e: Batches(tensors, size, self.seed*1000+e), Batches(_tensors(*check), 512),

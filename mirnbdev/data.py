@@ -20,7 +20,7 @@ from importlib.resources import files
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
-import edlib, numpy as np, pandas as pd, pooch
+import numpy as np, pandas as pd, pooch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm.auto import tqdm
@@ -246,6 +246,7 @@ def infix_distance(
     most:int=-1, # Give up beyond this many edits; -1: never
 )->int: # Edits; -1 beyond `most`
     "Count the edits that turn the shorter sequence into a part of the longer."
+    import edlib
     short, long = sorted((a, b), key=len)
     return edlib.align(short, long, mode='HW', task='distance', k=most)['editDistance']
 

@@ -17,7 +17,7 @@ def test_wheel_is_complete(tmp_path):
 
 IMPORT_ALL = """import importlib, pkgutil, sys, mirnbdev
 for m in pkgutil.iter_modules(mirnbdev.__path__): importlib.import_module(f'mirnbdev.{m.name}')
-print(*{'nbdev', 'execnb', 'pytest'} & sys.modules.keys())"""
+print(*{'nbdev', 'execnb', 'pytest', 'edlib'} & sys.modules.keys())"""
 
 def test_library_imports_no_development_tool():
     assert not subprocess.run([sys.executable, '-c', IMPORT_ALL], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
