@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['NUCLEOTIDES_OF', 'START', 'END', 'LONGEST', 'LIMITS', 'remaining', 'words_to_tensors', 'HairpinCVAE', 'Elbo',
-           'Generator', 'pair_f1', 'refold', 'simulate', 'sample_table', 'generation_set', 'generator_numbers',
-           'train_generator']
+           'Generator', 'simulate', 'sample_table', 'generation_set', 'generator_numbers', 'train_generator']
 
 # %% ../nbs/04_cvae.ipynb #1de65002
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from .cnn import Batches, Detector, Trained, detection_records, fold_frame, inference, train_epochs
 from .data import dinucleotide_shuffle
 from .encoding import KIND, MAY_FOLLOW, column_word, hairpin_flags, hairpin_from_word, word_array, words_from_array
-from .hairpin import Hairpin, Record, fold_many, pair_table
+from .hairpin import Hairpin, pair_f1, refold
 
 # %% ../nbs/04_cvae.ipynb #732eeeaf
 NUCLEOTIDES_OF = torch.tensor([{'loop':1, 'pair':2, 'mismatch':2}.get(k, 1) for k in KIND]+[0]) # of each letter; the end has none
@@ -181,17 +180,6 @@ def elbo(self:Generator, hairpins:Sequence[Hairpin], labels:Sequence[int], seed:
         torch.manual_seed(seed)
         parts = [self.model.elbo_terms(*b) for b in Batches(words_to_tensors(hairpins, labels), 512)]
     return Elbo(*(torch.cat(x) for x in zip(*parts)))
-
-# %% ../nbs/04_cvae.ipynb #78d55a9e
-def pair_f1(designed:str, refolded:str # Dot-bracket structures of equal length
-           )->float: # 1 if all pairs agree; two structures without pairs agree
-    "Base-pair F1 of two structures."
-    a, b = ({(i,j) for i,j in enumerate(pair_table(s)) if j>i} for s in (designed, refolded))
-    return 2*len(a&b)/(len(a)+len(b)) if a or b else 1.
-
-def refold(hairpins:Sequence[Hairpin], n_jobs:int=-1)->list[Hairpin]: # In the same order
-    "Fold the sequences of `hairpins` anew."
-    return list(fold_many((Record(h.name, h.sequence) for h in hairpins), n_jobs=n_jobs))
 
 # %% ../nbs/04_cvae.ipynb #3b0c3257
 def simulate(

@@ -7,10 +7,10 @@ __all__ = ['SIDES', 'WELL_KNOWN', 'MIRBASE', 'GITHUB', 'PFC', 'DEEPMIR', 'SOURCE
            'GENOME', 'read_split', 'well_known', 'Source', 'tidy', 'data_file', 'read_hairpins', 'read_families',
            'read_species', 'mature_base', 'precursors_by_name', 'Placed', 'place_matures', 'read_mirbase',
            'read_candidates', 'read_pseudo', 'infix_distance', 'identity', 'is_kin', 'kmer_profile', 'candidate_pairs',
-           'kin_pairs', 'kin_between', 'family_pairs', 'join_clusters', 'assign_sides', 'mend', 'split_text',
-           'make_list', 'make_splits', 'dinucleotide_shuffle', 'onehot_images', 'ImageSet', 'read_images',
-           'read_benchmark', 'read_region', 'cut_out', 'read_genomic', 'whole_images', 'make_genome_list', 'flanked',
-           'trims', 'views']
+           'kin_pairs', 'kin_between', 'read_precursors', 'nearest', 'family_pairs', 'join_clusters', 'assign_sides',
+           'mend', 'split_text', 'make_list', 'make_splits', 'dinucleotide_shuffle', 'onehot_images', 'ImageSet',
+           'read_images', 'read_benchmark', 'read_region', 'cut_out', 'read_genomic', 'whole_images',
+           'make_genome_list', 'flanked', 'trims', 'views']
 
 # %% ../nbs/02_data.ipynb #1771d54b
 import gzip, io, os, re
@@ -315,6 +315,40 @@ def kin_between(
         near = np.argwhere(common >= shared*np.minimum(a[i:i+500].sum(1)[:,None], b.sum(1)))
         pairs += [(i+q, o) for q,o in near.tolist() if is_kin(queries[i+q], others[o])]
     return np.array(pairs, int).reshape(-1, 2)
+
+# %% ../nbs/02_data.ipynb #bac155a7
+def read_precursors(split:str, # One of `SIDES`
+                   )->pd.DataFrame: # Columns: accession, name, species, sequence, cluster, split
+    "Read miRBase's precursors of one side, without IUPAC letters."
+    d = read_hairpins().join(read_split(), on='accession')
+    return d[(d.split==split) & d.sequence.str.fullmatch('[ACGU]+')].reset_index(drop=True)
+
+# %% ../nbs/02_data.ipynb #1111a4d2
+def _nearest_of(query, others):
+    "Position in `others` and identity of the best; the first of equals."
+    best = -1, -1.
+    for i,s in others:
+        n = min(len(query), len(s))
+        d = infix_distance(query, s, int((1-best[1])*n+1e-9))
+        if d>=0 and 1-d/n>best[1]: best = i, 1-d/n
+    return best
+
+# %% ../nbs/02_data.ipynb #4fe1cc4f
+def nearest(
+    queries:Sequence[str], # RNA, one nucleotide at least
+    references:pd.DataFrame, # Columns name, sequence; one row at least
+    candidates:int=500, # References that are aligned with each query
+)->pd.DataFrame: # Columns: nearest (a name), identity; one row a query
+    "Find the reference with the highest `identity`."
+    names, sequences, found = list(references.name), list(references.sequence), []
+    profile = kmer_profile(sequences, 6)
+    size = profile.sum(1)
+    for i in range(0, len(queries), 500):
+        p = kmer_profile(queries[i:i+500], 6)
+        share = (p @ profile.T)/np.maximum(np.minimum(p.sum(1)[:,None], size), 1)
+        for q,order in zip(queries[i:i+500], np.argsort(-share, axis=1, kind='stable')[:,:candidates]):
+            found.append(_nearest_of(q, ((j, sequences[j]) for j in order)))
+    return pd.DataFrame([(names[j], x) for j,x in found], columns=['nearest', 'identity'])
 
 # %% ../nbs/02_data.ipynb #3d2c55e7
 def family_pairs(families:Iterable[str] # '' is no family

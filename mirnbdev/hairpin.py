@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['NUCLEOTIDES', 'IUPAC', 'FOLD_LIMIT', 'COLOURS', 'check_letters', 'pair_table', 'Hairpin', 'normalise',
-           'reverse_complement', 'fold', 'Record', 'Failed', 'chunks', 'fold_many', 'axis', 'Arms', 'arms', 'layout',
-           'draw', 'read_fasta', 'open_whole', 'write_fasta', 'read_dot_bracket', 'write_dot_bracket']
+           'reverse_complement', 'fold', 'Record', 'Failed', 'chunks', 'fold_many', 'refold', 'pair_f1', 'axis', 'Arms',
+           'arms', 'layout', 'draw', 'read_fasta', 'open_whole', 'write_fasta', 'read_dot_bracket', 'write_dot_bracket']
 
 # %% ../nbs/00_hairpin.ipynb #4ae05554
 import gzip, os, re, sys, tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -144,6 +144,18 @@ def fold_many(
         for h in hairpins:
             if isinstance(h, Failed) and errors=='raise': raise ValueError(h.reason)
             yield h
+
+# %% ../nbs/00_hairpin.ipynb #775f836c
+def refold(hairpins:Sequence[Hairpin], n_jobs:int=-1)->list[Hairpin]: # In the same order
+    "Fold the sequences of `hairpins` anew."
+    return list(fold_many((Record(h.name, h.sequence) for h in hairpins), n_jobs=n_jobs))
+
+# %% ../nbs/00_hairpin.ipynb #95e56b68
+def pair_f1(designed:str, refolded:str # Dot-bracket structures of equal length
+           )->float: # 1 if all pairs agree; two structures without pairs agree
+    "Base-pair F1 of two structures."
+    a, b = ({(i,j) for i,j in enumerate(pair_table(s)) if j>i} for s in (designed, refolded))
+    return 2*len(a&b)/(len(a)+len(b)) if a or b else 1.
 
 # %% ../nbs/00_hairpin.ipynb #484efb97
 def axis(structure:str # Balanced dot-bracket

@@ -121,7 +121,8 @@ def test_standard_input(data, tmp_path):
     assert r.stdout.splitlines()[1].startswith(b'r0\t72\t')
 
 @pytest.mark.parametrize('args', [('detect', 'nowhere.fa'), ('encode', 'a.fa', '-o', 'a.txt'), ('encode', 'a.fa', '-o', 'no/such/a.npz'), ('encode', 'a.fa', '-o', '.'),
-                                  ('detect',), ('frobnicate',), ('simulate', '-n', '0'), ('simulate', '--length', '900'), ('simulate', '--label', 'cat'), ('explain', 'a.fa', '--method', 'magic')])
+                                  ('detect',), ('frobnicate',), ('simulate', '-n', '0'), ('simulate', '--length', '900'), ('simulate', '--label', 'cat'), ('explain', 'a.fa', '--method', 'magic'),
+                                  ('score', 'nowhere.fa'), ('score', 'a.fa', '-o', 'a.txt')])
 def test_wrong_usage(args, tmp_path):
     (tmp_path/'a.fa').write_bytes(fasta(MIR21))
     check(mirnbdev(*args, cwd=tmp_path), 2)
@@ -168,3 +169,38 @@ def test_a_report_is_one_self_contained_page(tmp_path):
     page = (tmp_path/'out'/'report.html').read_text()
     assert 'src="http' not in page and '<link' not in page and page.count('<svg')==12+6
     assert (tmp_path/'out'/'simulated.fa').read_text().count('>')==6
+
+def random_stems(n):
+    rng = random.Random(0)
+    arms = [''.join(rng.choices('ACGU', k=30)) for _ in range(n)]
+    return [a+'GAAAUUCA'+a[::-1].translate(str.maketrans('ACGU', 'UGCA')) for a in arms]
+
+def test_a_scorecard_has_every_set_and_says_what_failed(data_dir, tmp_path):
+    stems, design = random_stems(24), '('*30+'.'*8+')'*30
+    (tmp_path/'a.fa').write_bytes(fasta(*stems[:12], *(f'{s}\n{design} (-40.00)' for s in stems[12:]), MIR21+'X', f'{MIR21}\n((..))'))
+    a, b = (mirnbdev('score', 'a.fa', '-o', o, '-j', '1', cwd=tmp_path) for o in ('a.tsv', '-'))
+    check(a, 1); check(b, 1)
+    assert b"letter 'X' at position 73" in a.stderr and b'72 nucleotides but 6 structure characters' in a.stderr and b'2 record(s) failed' in a.stderr
+    assert (tmp_path/'a.tsv').read_bytes()==b.stdout, 'equal seeds'
+    rows = {(x['set'], x['measure']): x for x in csv.DictReader(b.stdout.decode().splitlines(), delimiter='\t')}
+    assert {s for s,_ in rows}=={'a.fa', 'natural', 'training', 'shuffled', 'near copies'}
+    value = lambda measure: float(rows['a.fa', measure]['value'])
+    assert value('unique')==value('new')==1 and value('pair_f1')>.8 and value('distance of largest_interruption')>2
+
+def test_a_scorecard_as_picture(data_dir, tmp_path):
+    (tmp_path/'a.fa').write_bytes(fasta(*random_stems(20)))
+    check(mirnbdev('score', 'a.fa', '-o', 'a.png', '-j', '1', cwd=tmp_path), 0)
+    assert (tmp_path/'a.png').read_bytes()[:4]==b'\x89PNG'
+
+def test_a_scorecard_needs_enough_hairpins(data_dir, tmp_path):
+    (tmp_path/'a.fa').write_bytes(fasta(*random_stems(19)))
+    r = mirnbdev('score', 'a.fa', '-o', 'a.tsv', cwd=tmp_path)
+    check(r, 1)
+    assert b'a.fa: 19 hairpins are too few' in r.stderr and not (tmp_path/'a.tsv').exists()
+
+def test_a_scorecard_without_data(tmp_path, monkeypatch):
+    monkeypatch.setenv('MIRNBDEV_DATA', str(tmp_path))
+    (tmp_path/'a.fa').write_bytes(fasta(MIR21))
+    r = mirnbdev('score', 'a.fa', cwd=tmp_path)
+    check(r, 1)
+    assert b'hairpin.fa: no such file in the folder that MIRNBDEV_DATA names' in r.stderr and not r.stdout
