@@ -42,7 +42,7 @@ book: $(VENV)/dev ## build the book into _book/
 bench: $(VENV)/dev ## print the benchmark tables
 	$(IN_VENV) python benchmarks/encoding.py
 
-weights: $(VENV)/dev ## train the shipped weights anew: half an hour on two cores, needs the data sets
+weights: $(VENV)/dev ## train the shipped weights anew: an hour on two cores, needs the data sets
 	$(BIN)/python benchmarks/train.py detector
 	$(BIN)/python benchmarks/train.py generator
 

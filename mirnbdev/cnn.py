@@ -713,10 +713,10 @@ def split_training_set(data:TrainingSet, seed:int=0)->dict[str,Side]: # For each
     return {s:Side([h for h,x in zip(data.hairpins, side) if x==s], data.labels[side==s], cluster[side==s]) for s in SIDES}
 
 # %% ../nbs/03_cnn.ipynb #58b2bf2a
-def check_free(folder:str|Path)->None:
-    "Raise a `ValueError` if `folder` holds a finished detector."
-    if (Path(folder)/'detector.safetensors').exists() and not (Path(folder)/'detector.checkpoint').exists():
-        raise ValueError(f'{folder}: holds a trained detector; choose another folder, or delete detector.safetensors and detector.json there')
+def check_free(folder:str|Path, kind:str='detector')->None:
+    "Raise a `ValueError` if `folder` holds a finished model of this kind."
+    if (Path(folder)/f'{kind}.safetensors').exists() and not (Path(folder)/f'{kind}.checkpoint').exists():
+        raise ValueError(f'{folder}: holds a trained {kind}; choose another folder, or delete {kind}.safetensors and {kind}.json there')
 
 def plot_history(history:pd.DataFrame # Columns epoch, train, validation
                 ): # Matplotlib figure

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PAGE', 'known_from_fasta', 'known_table', 'plot_scores', 'region_shares', 'html_table', 'html_figure', 'Report',
-           'headline', 'contact_sheet', 'report_page', 'make_report', 'write_report']
+           'headline', 'contact_sheet', 'report_page', 'make_report', 'write_simulated', 'write_report']
 
 # %% ../nbs/08_report.ipynb #4646bd82
 import base64, io
@@ -151,9 +151,11 @@ def _scores(r):
     plot_scores({'known precursors':r.known.score, 'their shuffles':r.known.shuffled_score, 'simulated':r.simulated.score}).savefig(out, format='png')
     return out.getvalue()
 
-def contact_sheet(r:Report, n:int=20)->bytes: # PNG
+def contact_sheet(simulated:pd.DataFrame, # As of `simulate`
+                  n:int=20 # At most
+                 )->bytes: # PNG
     "The images of the first simulated hairpins, in two columns."
-    images = encode(_folded(r.simulated.head(n))).images
+    images = encode(_folded(simulated.head(n))).images
     half = -(-len(images)//2)
     left, right = stack_images(images[:half]), stack_images([*images[half:], *[np.full_like(images[0], 255)]*(2*half-len(images))])
     return png(np.concatenate([left, np.full((len(left),3,3), 200, np.uint8), right], 1), zoom=4)
@@ -166,7 +168,7 @@ def report_page(r:Report, seed:int)->str: # One self-contained HTML document
     known.columns = ['precursor', 'side of the split', 'score', 'score of its shuffle', 'kcal/mol']
     return PAGE.substitute(version=__version__, seed=seed, n=len(r.simulated), headline=''.join(f'<div><b>{v}</b>{k}</div>' for k,v in headline(r).items()),
         scores=html_figure(_scores(r), 'Detector scores. Dotted line: one half.'), reading=_reading(r), known=html_table(known), gallery=_gallery(r),
-        sheet=html_figure(contact_sheet(r), "What the detector sees: one image a hairpin, terminal loop left, 5' arm above, 3' arm below; yellow A, blue C, red G, green U; long bars are unpaired."),
+        sheet=html_figure(contact_sheet(r.simulated), "What the detector sees: one image a hairpin, terminal loop left, 5' arm above, 3' arm below; yellow A, blue C, red G, green U; long bars are unpaired."),
         why=_why(r), shares=_shares(r), limits=escape(r.limits))
 
 # %% ../nbs/08_report.ipynb #15ca5431
@@ -179,15 +181,24 @@ def make_report(seed:int=0, n:int=100, # Simulated precursors
     return Report(k, s, attribute(detector, list(k.hairpin), steps=32).nucleotides, attribute(detector, _folded(s), steps=32).nucleotides,
                   f"Detector: {detector.card['limits']} Generator: {generator.card['limits']}")
 
+# %% ../nbs/08_report.ipynb #8acba163
+def write_simulated(d:pd.DataFrame, # As of `simulate`
+                    path:str|Path # '-' is the table on standard output
+                   )->None:
+    "Write a .fa of sequences, a .png contact sheet, or a table, as the ending of `path` says."
+    kind = Path(path).suffix
+    if kind in ('.fa', '.fasta'): return write_fasta(d[['name', 'sequence']].itertuples(), path)
+    with open_whole(path, 'wb' if kind=='.png' else 'w') as f:
+        if kind=='.png': f.write(contact_sheet(d))
+        else: d.astype({c: 'Int64' for c in d if c.endswith(('_length', '_loop', '_bulges'))}).to_csv(f, sep='\t', index=False, float_format='%.4f')
+
 # %% ../nbs/08_report.ipynb #6c413381
 def write_report(r:Report, folder:str|Path, seed:int)->Path: # The page
     "Write tables, pictures and the page into `folder`."
     folder = Path(folder)
     (folder/'pictures').mkdir(parents=True, exist_ok=True)
-    write_fasta(r.simulated[['name', 'sequence']].itertuples(), folder/'simulated.fa')
-    with open_whole(folder/'simulated.tsv') as f: r.simulated.to_csv(f, sep='\t', index=False, float_format='%.4f')
-    for name,data in {'scores':_scores(r), 'simulated':contact_sheet(r)}.items():
-        with open_whole(folder/'pictures'/f'{name}.png', 'wb') as f: f.write(data)
+    for name in ('simulated.fa', 'simulated.tsv', 'pictures/simulated.png'): write_simulated(r.simulated, folder/name)
+    with open_whole(folder/'pictures'/'scores.png', 'wb') as f: f.write(_scores(r))
     for h,s in zip(r.known.hairpin, r.why_known):
         with open_whole(folder/'pictures'/f'{"".join(c if c.isalnum() or c in "-_." else "_" for c in h.name)}.svg') as f: f.write(draw(h, s))
     with open_whole(folder/'report.html') as f: f.write(report_page(r, seed))

@@ -121,7 +121,8 @@ def test_standard_input(data, tmp_path):
     assert r.stdout.splitlines()[1].startswith(b'r0\t72\t')
 
 @pytest.mark.parametrize('args', [('detect', 'nowhere.fa'), ('encode', 'a.fa', '-o', 'a.txt'), ('encode', 'a.fa', '-o', 'no/such/a.npz'), ('encode', 'a.fa', '-o', '.'),
-                                  ('detect',), ('frobnicate',), ('simulate', '-n', '0'), ('simulate', '--length', '900'), ('simulate', '--label', 'cat'), ('explain', 'a.fa', '--method', 'magic'),
+                                  ('detect',), ('frobnicate',), ('simulate', '-n', '0'), ('simulate', '--length', '900'), ('simulate', '--label', 'cat'),
+                                  ('simulate', '--gc', '2'), ('simulate', '--clade', 'cat'), ('simulate', '--design', '--strict'), ('simulate', '-o', 'a.txt'), ('explain', 'a.fa', '--method', 'magic'),
                                   ('score', 'nowhere.fa'), ('score', 'a.fa', '-o', 'a.txt')])
 def test_wrong_usage(args, tmp_path):
     (tmp_path/'a.fa').write_bytes(fasta(MIR21))
@@ -153,9 +154,39 @@ def test_ctrl_c_leaves_nothing_behind(command, tmp_path):
     assert p.returncode==130 and b'Traceback' not in err and b'interrupted' in err, err.decode()
     assert [f.name for f in tmp_path.iterdir()]==['a.fa']
 
-def test_equal_seeds_give_equal_molecules(tmp_path):
+def table(text): return list(csv.DictReader(text.splitlines(), delimiter='\t'))
+
+def test_equal_seeds_give_equal_molecules(tmp_path, monkeypatch):
+    monkeypatch.setenv('MIRNBDEV_DATA', str(tmp_path))
     a, b, c = (mirnbdev('simulate', '-n', 5, '--seed', s, cwd=tmp_path).stdout for s in (1, 1, 2))
     assert a==b!=c and len(a.splitlines())==6
+
+def test_a_folder_of_strict_samples_under_conditions(data_dir, tmp_path):
+    r = mirnbdev('simulate', '-n', 6, '--length', 70, '--loop', 7, '--clade', 'Mammalia', '--strict', '-o', 'new', cwd=tmp_path)
+    check(r, 0)
+    assert 'samples' in r.stderr.decode() and 'refold to their design' in r.stderr.decode()
+    assert sorted(p.name for p in (tmp_path/'new').iterdir())==['contact_sheet.png', 'simulated.fa', 'simulated.tsv']
+    assert (tmp_path/'new'/'contact_sheet.png').read_bytes()[:4]==b'\x89PNG'
+    rows = table((tmp_path/'new'/'simulated.tsv').read_text())
+    assert (tmp_path/'new'/'simulated.fa').read_text()==''.join(f'>{x["name"]}\n{x["sequence"]}\n' for x in rows)
+    for x in rows:
+        assert x['designed']==x['refolded'] and len(x['sequence'])==70 and float(x['pair_f1'])==1
+        assert x['asked_length']==x['obtained_length']=='70' and x['asked_loop']==x['obtained_loop']=='7' and x['asked_gc']==''
+        assert x['nearest'] and 0<float(x['identity'])<1
+
+def test_designs_without_mirbase(tmp_path, monkeypatch):
+    monkeypatch.setenv('MIRNBDEV_DATA', str(tmp_path))
+    r = mirnbdev('simulate', '-n', 3, '--design', '--length', 70, cwd=tmp_path)
+    check(r, 0)
+    assert b'of 3 fool the detector' in r.stderr and b'nearest and identity stay empty' in r.stderr and b'hairpin.fa: no such file' in r.stderr
+    rows = table(r.stdout.decode())
+    assert len(rows)==3
+    for x in rows: assert len(x['designed'])==70 and x['fooled'] in ('True', 'False') and x['nearest']==x['identity']=='' and 0<=float(x['score_before'])<=1
+
+def test_a_loop_that_does_not_fit(tmp_path):
+    r = mirnbdev('simulate', '--length', 40, '--loop', 40, '-o', 'new', cwd=tmp_path)
+    check(r, 1)
+    assert b'loop: must leave room' in r.stderr and len(r.stderr.splitlines())==1
 
 def test_explain_scores_every_nucleotide(tmp_path):
     (tmp_path/'a.fa').write_bytes(fasta(MIR21, 'ACGX'))

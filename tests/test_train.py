@@ -11,8 +11,9 @@ from mirnbdev.cli import app
 from mirnbdev.cnn import Detector, Run, as_images
 from mirnbdev.hairpin import fold
 
-COMMAND = [str(Path(sys.executable).with_name('mirnbdev')), 'train', 'detector']
+COMMAND = str(Path(sys.executable).with_name('mirnbdev'))
 TRAIN = ('--pos', 'pos.fa', '--neg', 'neg.fa', '-o', 'model', '--epochs', '8')
+WRITER = (*TRAIN[:-1], '3', '--rounds', '1')
 ONE_THREAD = {**os.environ, 'OMP_NUM_THREADS':'1'} # such small batches are not worth more
 
 def toys(n, seed=0):
@@ -25,13 +26,13 @@ def toys(n, seed=0):
 def fasta(name, sequences): return ''.join(f'>{name}{i}\n{s}\n' for i,s in enumerate(sequences))
 
 def train(*args, cwd):
-    r = subprocess.run([*COMMAND, *args], cwd=cwd, env=ONE_THREAD, capture_output=True, text=True, timeout=300)
+    r = subprocess.run([COMMAND, 'train', 'detector', *args], cwd=cwd, env=ONE_THREAD, capture_output=True, text=True, timeout=300)
     assert 'Traceback' not in r.stderr, r.stderr
     return r
 
-def command(*args):
+def command(*args, what='detector'):
     "The same in this process, for what ends before it trains much: starting a process takes longer."
-    return CliRunner().invoke(app, ['train', 'detector', *args])
+    return CliRunner().invoke(app, ['train', what, *args])
 
 @pytest.fixture(autouse=True)
 def one_thread():
@@ -41,17 +42,17 @@ def one_thread():
     yield
     torch.set_num_threads(threads)
 
-def stop(how, cwd):
+def stop(how, cwd, what='detector', args=TRAIN):
     "Start training, and send the signal `how` once another epoch is on disk."
-    checkpoint = cwd/'model'/'detector.checkpoint'
+    checkpoint = cwd/'model'/f'{what}.checkpoint'
     written = lambda: checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
     before = written()
-    p = subprocess.Popen([*COMMAND, *TRAIN], cwd=cwd, env=ONE_THREAD, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    p = subprocess.Popen([COMMAND, 'train', what, *args], cwd=cwd, env=ONE_THREAD, stderr=subprocess.PIPE, text=True, start_new_session=True)
     while p.poll() is None and written()==before: time.sleep(.002)
     assert p.poll() is None, 'it should still be training'
     os.killpg(p.pid, how)
     _, err = p.communicate(timeout=60)
-    assert checkpoint.exists() and not (cwd/'model'/'detector.safetensors').exists()
+    assert checkpoint.exists() and not (cwd/'model'/f'{what}.safetensors').exists()
     return p.returncode, err
 
 @pytest.fixture(scope='module')
@@ -73,7 +74,7 @@ def test_a_folder_that_detect_uses(files):
     assert sum(sum(x.values()) for x in card['records'].values())==48
     assert set(card['test'])=={f'all/{who}/{m}' for who in ('detector', 'baseline') for m in ('AUROC', 'AUPR', 'sensitivity', 'specificity')}
     assert (files/'model'/'curves.png').read_bytes()[:4]==b'\x89PNG'
-    r = subprocess.run([COMMAND[0], 'detect', 'pos.fa', '--model', 'model'], cwd=files, capture_output=True, text=True)
+    r = subprocess.run([COMMAND, 'detect', 'pos.fa', '--model', 'model'], cwd=files, capture_output=True, text=True)
     rows = list(csv.DictReader(r.stdout.splitlines(), delimiter='\t'))
     detector = Detector.load(files/'model')
     p = detector.predict_proba([fold(s) for s in toys(24)[0]])[:,1]
@@ -136,6 +137,37 @@ def test_a_damaged_checkpoint(files, tmp_path, monkeypatch):
     (tmp_path/'model').mkdir(); (tmp_path/'model'/'detector.checkpoint').write_bytes(b'damaged')
     r = command(*TRAIN)
     assert r.exit_code==1 and 'detector.checkpoint: a damaged checkpoint; delete it' in r.stderr, r.stderr
+
+@pytest.fixture
+def hairpins(tmp_path, monkeypatch):
+    "A folder with stems, and with stems that have mismatches."
+    monkeypatch.chdir(tmp_path)
+    stems, rng = toys(24)[0], random.Random(1)
+    (tmp_path/'pos.fa').write_text(fasta('pos', stems))
+    (tmp_path/'neg.fa').write_text(fasta('neg', [''.join(rng.choice('ACGU') if i%6==3 else c for i,c in enumerate(s)) for s in stems]))
+    return tmp_path
+
+def test_a_generator_stopped_and_resumed_that_simulate_uses(hairpins, monkeypatch):
+    r = command(*WRITER[:5], 'whole', *WRITER[6:], what='generator')
+    assert r.exit_code==0 and 'Use it: mirnbdev simulate --model whole' in r.stdout, r.stderr
+    status, err = stop(signal.SIGINT, hairpins, 'generator', WRITER)
+    assert status==130 and 'give the same command again' in err and 'Traceback' not in err, err
+    r = command(*WRITER, what='generator')
+    assert r.exit_code==0 and 'going on with the training that was stopped' in r.stderr, r.stderr
+    assert sorted(p.name for p in (hairpins/'model').iterdir())==['curves.png', 'generator.json', 'generator.safetensors']
+    for name in ('generator.safetensors', 'generator.json', 'curves.png'):
+        assert (hairpins/'model'/name).read_bytes()==(hairpins/'whole'/name).read_bytes(), name
+    card = json.loads((hairpins/'model'/'generator.json').read_text())
+    assert sum(card['records'].values())+card['left_out']==48 and set(card['test'])=={'precursor', 'pseudo'}
+    assert command(*WRITER, what='generator').exit_code==1
+    monkeypatch.setenv('MIRNBDEV_DATA', str(hairpins))
+    r = CliRunner().invoke(app, ['simulate', '--model', 'model', '-n', '3', '--length', '60', '-j', '1'])
+    assert r.exit_code==0 and [len(l.split('\t')[1]) for l in r.stdout.splitlines()[1:]]==[60]*3, r.stderr
+
+def test_what_a_generator_cannot_write_is_said(hairpins):
+    (hairpins/'pos.fa').write_text((hairpins/'pos.fa').read_text()+'>flat\n'+'A'*60+'\n>bad\nACGX\n')
+    r = command(*WRITER[:7], '1', '--rounds', '0', what='generator')
+    assert r.exit_code==1 and '1 hairpin(s) have several stems' in r.stderr and '1 record(s) failed' in r.stderr, r.stderr
 
 @pytest.fixture(scope='module')
 def labelled():
