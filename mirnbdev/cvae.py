@@ -8,7 +8,7 @@ __all__ = ['RANGES', 'CONDITIONS', 'START', 'END', 'CLADES', 'LIMITS', 'loop_ene
            'recall_table', 'r_squared', 'control_table', 'GenerationSet', 'generation_set', 'spelled',
            'train_generator', 'train_generator_on']
 
-# %% ../nbs/04_cvae.ipynb #0a649ddf
+# %% ../nbs/04_cvae.ipynb #1207ccdc
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -23,14 +23,14 @@ from .data import GROUPS, SIDES
 from .encoding import COLUMNS, KIND, LETTERS, MAY_FOLLOW, column_word, expected_image, hairpin_flags, hairpin_from_word, word_array, words_from_array
 from .hairpin import Hairpin, axis, draw as draw_hairpin, open_whole, pair_f1, refold
 
-# %% ../nbs/04_cvae.ipynb #423dc14e
+# %% ../nbs/04_cvae.ipynb #12609b2a
 RANGES = dict(length=(30, 190), gc=(0, 1), mfe_per_nt=(-1.2, 0), loop=(3, 60), bulges=(0, 15)) # what can be asked
 CONDITIONS = dict(length='nt', gc='share', mfe_per_nt='kcal/mol per nt', loop='nt of the terminal loop', bulges='number')
 START, END = 35, 34 # letter numbers
 _PAIR, _BULGE = (np.array([k.startswith(what) for k in KIND]+[False]) for what in ('pair', 'bulge'))
 _ADDS = np.array([(len(s), sum(c in 'GC' for c in s), k=='loop') for k,a,b in COLUMNS for s in [a if k=='loop' else (a+b).replace('-', '')]]+[(0,0,0)], np.float32)
 
-# %% ../nbs/04_cvae.ipynb #a494367e
+# %% ../nbs/04_cvae.ipynb #27bac681
 @lru_cache(maxsize=1<<18)
 def loop_energy(letters:bytes # Numbers of the columns from a pair, or from the first loop letter, to the next pair
                )->float: # kcal/mol
@@ -39,14 +39,14 @@ def loop_energy(letters:bytes # Numbers of the columns from a pair, or from the 
     h = hairpin_from_word(word if letters[0]<4 else 'gaaa'+word)
     return RNA.fold_compound(h.sequence, RNA.md(), RNA.OPTION_EVAL_ONLY).eval_loop_pt(1, RNA.ptable(h.structure))/100
 
-# %% ../nbs/04_cvae.ipynb #81476da5
+# %% ../nbs/04_cvae.ipynb #d0f89dc6
 class Tally:
     "What `n` hairpins hold, while they are written column by column."
     def __init__(self, n:int):
         self.letters, self.columns, self.pair = np.full((n, 100), END, np.uint8), 0, np.zeros(n, int) # the column of the last pair
         self.total = np.zeros((n, 5), np.float32) # nt, G and C, kcal/mol, nt of the terminal loop, bulges
 
-# %% ../nbs/04_cvae.ipynb #4e3468f3
+# %% ../nbs/04_cvae.ipynb #6db33e92
 @patch
 def add(self:Tally, column:np.ndarray # (n,) letters
        )->None:
@@ -60,7 +60,7 @@ def add(self:Tally, column:np.ndarray # (n,) letters
         self.pair[i] = self.columns
     self.columns += 1
 
-# %% ../nbs/04_cvae.ipynb #b6ffaf3e
+# %% ../nbs/04_cvae.ipynb #fc957d72
 CLADES = (*GROUPS, 'other')
 
 class Written(NamedTuple):
@@ -72,7 +72,7 @@ class Written(NamedTuple):
     asked:Tensor # (n, 5) see `CONDITIONS`; NaN: not given
     holds:Tensor # (n,) 1: written by the generator and folds so, 0: folds otherwise, NaN: natural
 
-# %% ../nbs/04_cvae.ipynb #1cd7793a
+# %% ../nbs/04_cvae.ipynb #675c66d6
 def _clade(name):
     "Number of a clade; None is left open."
     if name is not None and name not in CLADES: raise ValueError(f'clade {name!r}: choose one of {", ".join(CLADES)}')
@@ -94,7 +94,7 @@ def written(hairpins:Sequence[Hairpin], # ACGU, with energy, at most 100 columns
     return Written(torch.from_numpy(letters.copy()), torch.from_numpy(np.stack(before, 1)), torch.as_tensor(np.asarray(labels), dtype=torch.long),
                    torch.tensor(clade, dtype=torch.long), torch.from_numpy(asked.astype(np.float32)), torch.as_tensor(np.asarray(holds), dtype=torch.float32))
 
-# %% ../nbs/04_cvae.ipynb #7eb09ffe
+# %% ../nbs/04_cvae.ipynb #7ab10b70
 class HairpinCVAE(nn.Module):
     "Word -> z -> plan -> word, under conditions."
     def __init__(self, latents:int=16, hidden:int=320):
@@ -115,7 +115,7 @@ class HairpinCVAE(nn.Module):
         self.register_buffer('guidance', torch.tensor(0.)) # 1 when `holds` has been learned
         self.register_buffer('centre', torch.tensor([85., .46, -.38, 8., 1.])); self.register_buffer('scale', torch.tensor([20., .1, .08, 4., 1.5]))
 
-# %% ../nbs/04_cvae.ipynb #e6b4de21
+# %% ../nbs/04_cvae.ipynb #60ac58d9
 @patch
 def read_conditions(self:HairpinCVAE, label:Tensor, clade:Tensor, asked:Tensor)->Tensor: # (n, 48)
     "All conditions as one vector."
@@ -129,7 +129,7 @@ def infer(self:HairpinCVAE, letters:Tensor, condition:Tensor)->tuple[Tensor,Tens
     mu, logvar = self.posterior(torch.cat([x, condition], -1)).chunk(2, -1)
     return mu, logvar.clamp(-8, 4)
 
-# %% ../nbs/04_cvae.ipynb #6e0ce0c6
+# %% ../nbs/04_cvae.ipynb #7aa8a511
 @patch
 def plan(self:HairpinCVAE, z:Tensor, condition:Tensor)->Tensor: # (n, 100, 80)
     "What is meant for each column."
@@ -141,7 +141,7 @@ def rough_logits(self:HairpinCVAE, plan:Tensor)->Tensor: # (n, columns, 35)
     "The letters as the plan alone has them."
     return self.rough(plan[...,:48])
 
-# %% ../nbs/04_cvae.ipynb #8e47c965
+# %% ../nbs/04_cvae.ipynb #869726f8
 def _countdown(left, n):
     "Places in an embedding: 0 to n-1, and n if nothing was asked."
     return torch.where(left.isnan(), n, left.nan_to_num().round().clamp(0, n-1)).long()
@@ -159,7 +159,7 @@ def owed(self:HairpinCVAE, so_far:Tensor, # (n, columns, 5)
     x = torch.cat([behind/behind.new_tensor([4,6]), torch.tanh(behind/behind.new_tensor([1.5,2])), (rest/.2).clamp(-3, 3)], -1).nan_to_num()
     return torch.cat([*counts, self.drift(torch.cat([x, nt/80, so_far[...,2:3]/30], -1))], -1)
 
-# %% ../nbs/04_cvae.ipynb #1f327ecd
+# %% ../nbs/04_cvae.ipynb #0fbe903a
 @patch
 def write(self:HairpinCVAE, before:Tensor, # (n, columns) the letters before
           owed:Tensor, plan:Tensor, state:Tensor|None=None
@@ -167,7 +167,7 @@ def write(self:HairpinCVAE, before:Tensor, # (n, columns) the letters before
     "Read on by one letter after the other."
     return self.gru(torch.cat([self.letter(before), plan, owed], -1), state)
 
-# %% ../nbs/04_cvae.ipynb #7d6cbb8e
+# %% ../nbs/04_cvae.ipynb #84601c44
 @patch
 def letter_logits(self:HairpinCVAE, features:Tensor)->Tensor: # (n, columns, 35)
     "The next letter, given that the hairpin will hold."
@@ -175,7 +175,7 @@ def letter_logits(self:HairpinCVAE, features:Tensor)->Tensor: # (n, columns, 35)
     mean = (logits[...,:END]+holds).logsumexp(-1, keepdim=True) - logits[...,:END].logsumexp(-1, keepdim=True)
     return logits + self.guidance*torch.cat([holds, mean], -1)
 
-# %% ../nbs/04_cvae.ipynb #4c4dfdb7
+# %% ../nbs/04_cvae.ipynb #d90d5b16
 class Elbo(NamedTuple):
     "Nats for each hairpin."
     nll:Tensor # (n,)
@@ -188,7 +188,7 @@ def _nats(logits, letters):
     counts = torch.cat([torch.ones_like(letters[:,:1]), letters[:,:-1]!=END], 1)
     return cross_entropy(logits.transpose(1, 2), letters, reduction='none')*counts
 
-# %% ../nbs/04_cvae.ipynb #94de55b6
+# %% ../nbs/04_cvae.ipynb #a2ac99b3
 @patch
 def letter_nats(self:HairpinCVAE, z:Tensor, condition:Tensor, words:Written)->tuple[Tensor,Tensor,Tensor]: # (n,) each: written, rough, doubt
     "What the letters cost, given `z`. In training the guess whether they hold is learned, not used."
@@ -211,7 +211,7 @@ def _doubt(self:HairpinCVAE, features, letters, holds):
     loss = nn.functional.binary_cross_entropy_with_logits(guess, holds[known,None].expand_as(guess), reduction='none')
     return doubt.index_put((known,), (loss*inside).sum(1))
 
-# %% ../nbs/04_cvae.ipynb #dc0a04d8
+# %% ../nbs/04_cvae.ipynb #09b47b8d
 @patch
 def elbo_terms(self:HairpinCVAE, words:Written)->Elbo:
     "Both terms of the bound, with one draw of z."
@@ -220,7 +220,7 @@ def elbo_terms(self:HairpinCVAE, words:Written)->Elbo:
     nll, rough, doubt = self.letter_nats(mu+torch.randn_like(mu)*(logvar/2).exp(), condition, words)
     return Elbo(nll, .5*(mu**2 + logvar.exp() - 1 - logvar), rough, doubt)
 
-# %% ../nbs/04_cvae.ipynb #0335c446
+# %% ../nbs/04_cvae.ipynb #99235c15
 def _hide(words):
     "Leave conditions open: none of a hairpin's in a quarter of the cases, all in three tenths."
     n = len(words.label)
@@ -234,7 +234,7 @@ def _half_open(words):
     "Every other hairpin without conditions."
     return words._replace(asked=words.asked.masked_fill((torch.arange(len(words.asked), device=words.asked.device)%2==0)[:,None], torch.nan))
 
-# %% ../nbs/04_cvae.ipynb #2067fca3
+# %% ../nbs/04_cvae.ipynb #1a59285b
 def _cvae_loss(model, *batch):
     "Mean negative bound; in training with free nats, a warm-up, the rough guess and the doubt."
     words = Written(*batch)
@@ -244,7 +244,7 @@ def _cvae_loss(model, *batch):
     mean = lambda x: (x*good).sum()/good.sum().clamp(min=1)
     return mean(nll) + model.beta*mean(kl.sum(1)).clamp(min=model.rate) + .2*mean(rough) + .2*doubt.mean()
 
-# %% ../nbs/04_cvae.ipynb #42557c19
+# %% ../nbs/04_cvae.ipynb #e76041ec
 class Lengths(Batches):
     "Rows of `Written` in batches of about equal length, in an order fixed by `seed`."
     def __init__(self, words:Written, size:int, seed:int):
@@ -253,12 +253,12 @@ class Lengths(Batches):
         parts = width.argsort().split(size)
         self.order = [parts[i] for i in torch.randperm(len(parts), generator=g)]
 
-# %% ../nbs/04_cvae.ipynb #2752ef6a
+# %% ../nbs/04_cvae.ipynb #e35b1797
 class Generator(Trained):
     "Writes new hairpins."
     kind, network = 'generator', HairpinCVAE
 
-# %% ../nbs/04_cvae.ipynb #d5a93f1a
+# %% ../nbs/04_cvae.ipynb #c58e7865
 _LETTER, _NT, _MISMATCH = torch.arange(35), torch.from_numpy(_ADDS[:,0]), torch.tensor([k=='mismatch' for k in KIND]+[False])
 
 def _allowed(before, so_far, asked):
@@ -274,7 +274,7 @@ def _allowed(before, so_far, asked):
     may[left==3] &= ~_MISMATCH # a mismatch would leave one nucleotide, which cannot follow it
     return may
 
-# %% ../nbs/04_cvae.ipynb #3f543a36
+# %% ../nbs/04_cvae.ipynb #09bb9e97
 class Code(NamedTuple):
     "Where hairpins stand."
     z:Tensor # (n, 16), standard normal
@@ -288,7 +288,7 @@ def take(self:Code, rows)->Code:
     "Some of the hairpins."
     return Code(*(x[rows] for x in self))
 
-# %% ../nbs/04_cvae.ipynb #0b739fc5
+# %% ../nbs/04_cvae.ipynb #a50c9c06
 def _walk(model, code, choose, temperature=1.):
     "Write column by column; `choose(column, cumulated probabilities)` says which letters."
     tally, state, before = Tally(len(code.z)), None, torch.full((len(code.z),), START)
@@ -303,7 +303,7 @@ def _walk(model, code, choose, temperature=1.):
             if (before==END).all(): break
     return tally.letters
 
-# %% ../nbs/04_cvae.ipynb #1e10071e
+# %% ../nbs/04_cvae.ipynb #7956cfef
 @patch
 def decode(self:Generator,
            code:Code,
@@ -319,7 +319,7 @@ def decode(self:Generator,
         words += words_from_array(_walk(self.model, part, choose, temperature))
     return [hairpin_from_word(w, f'sim-{i+1}') for i,w in enumerate(words)]
 
-# %% ../nbs/04_cvae.ipynb #061c1bfa
+# %% ../nbs/04_cvae.ipynb #703ff1d8
 @patch
 def encode(self:Generator,
            hairpins:Sequence[Hairpin], # ACGU, with energy, at most 100 columns
@@ -340,7 +340,7 @@ def encode(self:Generator,
     _walk(self.model, code, choose)
     return code
 
-# %% ../nbs/04_cvae.ipynb #b29a4b68
+# %% ../nbs/04_cvae.ipynb #7c0a76c9
 def _asked(n, given):
     "Conditions as a table (n, 5), NaN where open."
     asked = np.full((n, 5), np.nan, np.float32)
@@ -351,7 +351,7 @@ def _asked(n, given):
     if (asked[:,3]+2>asked[:,0]).any(): raise ValueError('loop: must leave room for a pair within the length')
     return torch.from_numpy(asked)
 
-# %% ../nbs/04_cvae.ipynb #cd952a86
+# %% ../nbs/04_cvae.ipynb #4a2efb1a
 @patch
 def draw(self:Generator,
          n:int, # How many
@@ -369,7 +369,7 @@ def draw(self:Generator,
     return Code(torch.randn(n, self.model.latents, generator=g), torch.randn(n, 100, generator=g, dtype=torch.float64),
                 torch.full((n,), label), torch.full((n,), _clade(clade)), asked)
 
-# %% ../nbs/04_cvae.ipynb #787546ad
+# %% ../nbs/04_cvae.ipynb #a0b6e563
 class Samples(NamedTuple):
     "Hairpins as designed, and as ViennaRNA folds them."
     designed:list[Hairpin]
@@ -387,7 +387,7 @@ def _repr_html_(self:Samples)->str:
     figure = lambda d, r: f'<figure style="display:inline-block;margin:4px;width:48%">{draw_hairpin(r, width=380)}<figcaption>F1 of designed and folded pairs {pair_f1(d.structure, r.structure):.2f}</figcaption></figure>'
     return ''.join(map(figure, self.designed[:8], self.refolded))
 
-# %% ../nbs/04_cvae.ipynb #0f0bc7e2
+# %% ../nbs/04_cvae.ipynb #3721af3a
 @patch
 def until_folded(self:Generator, code:Code, tries:int=50, temperature:float=1., seed:int=0, n_jobs:int=-1)->tuple[Samples, np.ndarray]:
     "Write each row of `code` anew until it refolds to its design; the samples and their rows."
@@ -402,7 +402,7 @@ def until_folded(self:Generator, code:Code, tries:int=50, temperature:float=1., 
     rows = sorted(found)
     return Samples(*([found[r][k] for r in rows] for k in (0,1)), drawn), np.array(rows, int)
 
-# %% ../nbs/04_cvae.ipynb #19d3d120
+# %% ../nbs/04_cvae.ipynb #3eed37d5
 @patch
 def sample(self:Generator,
            n:int, # How many
@@ -419,7 +419,7 @@ def sample(self:Generator,
     if len(rows)<n: raise ValueError(f'strict: {n-len(rows)} of {n} hairpins never folded as designed in 50 tries; ask for something less unusual')
     return Samples(*([Hairpin(f'sim-{i}', h.sequence, h.structure, h.mfe) for i,h in enumerate(hs, 1)] for hs in samples[:2]), samples.drawn)
 
-# %% ../nbs/04_cvae.ipynb #dfed9001
+# %% ../nbs/04_cvae.ipynb #6bf1dffd
 def _mix_codes(a, b, share):
     "On the arc from `a` to `b`; `share` (n, 1), 0 is `a`."
     near, far = torch.cos(share*torch.pi/2), torch.sin(share*torch.pi/2)
@@ -433,7 +433,7 @@ def interpolate(self:Generator, a:Hairpin, b:Hairpin, n:int=7, # Hairpins, `a` a
     code = _mix_codes(ends.take([0]*n), ends.take([1]*n), torch.linspace(0, 1, n, dtype=torch.float64)[:,None])
     return Samples(d := self.decode(code), refold(d, n_jobs), n)
 
-# %% ../nbs/04_cvae.ipynb #266039e6
+# %% ../nbs/04_cvae.ipynb #1a1294ae
 @patch
 def neighbours(self:Generator, h:Hairpin,
                radius:float=.1, # 0: `h` itself, 1: any hairpin
@@ -443,7 +443,7 @@ def neighbours(self:Generator, h:Hairpin,
     code = _mix_codes(self.encode([h], label, clade).take([0]*n), self.draw(n, label, clade, seed=seed), torch.full((n,1), radius, dtype=torch.float64))
     return Samples(d := self.decode(code), refold(d, n_jobs), n)
 
-# %% ../nbs/04_cvae.ipynb #dbc1c56a
+# %% ../nbs/04_cvae.ipynb #625b85a6
 @patch
 def elbo(self:Generator, words:Written, seed:int=0)->Elbo: # On the CPU
     "Nats that each hairpin costs."
@@ -467,7 +467,7 @@ def importance_bound(self:Generator, words:Written, draws:int=50, seed:int=0)->T
             out.append(-torch.logsumexp(torch.stack([r-model.letter_nats(x, condition, w)[0] for r,x in zip(log_ratio, z)]), 0)+np.log(draws))
     return torch.cat(out)
 
-# %% ../nbs/04_cvae.ipynb #43c44616
+# %% ../nbs/04_cvae.ipynb #26228983
 @patch
 def practise(self:Generator, words:Written, seed:int=0, n_jobs:int=-1)->Written: # As many; `holds` says which fold as designed
     "Hairpins of the generator's own, under the conditions of `words`."
@@ -478,7 +478,7 @@ def practise(self:Generator, words:Written, seed:int=0, n_jobs:int=-1)->Written:
     clades = [None if c==len(CLADES) else CLADES[c] for c in words.clade]
     return written(own, words.label, clades, [a.structure==b.structure for a,b in zip(designed, folded)])
 
-# %% ../nbs/04_cvae.ipynb #0c8ec49d
+# %% ../nbs/04_cvae.ipynb #09c6bd3e
 @patch
 def _learn(self:Generator, words, validation, epochs, k, folder, device):
     "Round `k` of the training; 0 is the first, without practice."
@@ -490,7 +490,7 @@ def _learn(self:Generator, words, validation, epochs, k, folder, device):
     torch.manual_seed(self.seed*1000+k)
     return train_epochs(self.model, _cvae_loss, batches, Batches(validation, 512), epochs, 1e-3 if k else 2e-3, amp=False, device=device, checkpoint=checkpoint).assign(round=k)
 
-# %% ../nbs/04_cvae.ipynb #5618347b
+# %% ../nbs/04_cvae.ipynb #436b5339
 @patch
 def fit(self:Generator,
         words:Written,
@@ -511,7 +511,7 @@ def fit(self:Generator,
     self.history['epoch'] = range(len(self.history))
     return self
 
-# %% ../nbs/04_cvae.ipynb #a070e029
+# %% ../nbs/04_cvae.ipynb #8e282cee
 def obtained(hairpins:Sequence[Hairpin] # With energy; of several hairpins the axis counts
             )->np.ndarray: # (n, 5), see `CONDITIONS`
     "Measure what can be asked for."
@@ -527,7 +527,7 @@ def _table(s, detector, asked):
     out.attrs['drawn'] = s.drawn
     return out
 
-# %% ../nbs/04_cvae.ipynb #9f9e663a
+# %% ../nbs/04_cvae.ipynb #d6355179
 def simulate(
     generator:Generator,
     detector:Detector,
@@ -539,7 +539,7 @@ def simulate(
     s = generator.sample(n, seed=seed, **options)
     return _table(s, detector, _asked(n, {c: options.get(c) for c in CONDITIONS}))
 
-# %% ../nbs/04_cvae.ipynb #1466afb6
+# %% ../nbs/04_cvae.ipynb #524dd132
 def _climb(model, detector, code, steps, lr):
     "Move z up the detector's score of the rough picture, held near the origin by the prior."
     z = code.z.clone().requires_grad_()
@@ -551,7 +551,7 @@ def _climb(model, detector, code, steps, lr):
         z.grad, = torch.autograd.grad((z**2).sum()/2-score.sum(), z)
         optimiser.step()
 
-# %% ../nbs/04_cvae.ipynb #b6dca402
+# %% ../nbs/04_cvae.ipynb #e810e537
 @patch
 def design(self:Generator, detector:Detector,
            n:int=8, steps:int=60, lr:float=.05, seed:int=0, n_jobs:int=-1,
@@ -567,7 +567,7 @@ def design(self:Generator, detector:Detector,
     out = after.assign(score_before=before.score, picture_score=detector.probability(picture.numpy()))
     return out.assign(fooled=(out.picture_score>=detector.threshold) & ((out.score<detector.threshold) | (out.pair_f1<.8)))
 
-# %% ../nbs/04_cvae.ipynb #4b1baaa8
+# %% ../nbs/04_cvae.ipynb #43da1f40
 def _open(words):
     "The same hairpins without conditions."
     return words._replace(asked=torch.full_like(words.asked, torch.nan), clade=torch.full_like(words.clade, len(CLADES)))
@@ -589,7 +589,7 @@ def likelihood_table(generator:Generator, words:Written,
         rows |= {(name, 'open'): _nats_row(generator, _open(some), draws), (name, 'given'): _nats_row(generator, some, draws)}
     return pd.DataFrame(rows).T.rename_axis(['label', 'conditions'])
 
-# %% ../nbs/04_cvae.ipynb #749e2404
+# %% ../nbs/04_cvae.ipynb #b993f3c5
 def _agreement(a, b):
     "Share of columns with equal letters, and of equal kind, over the longer word; then the correlation of each condition."
     x, y = (word_array([column_word(h) for h in hs]) for hs in (a, b))
@@ -604,7 +604,7 @@ def recall_table(generator:Generator, hairpins:Sequence[Hairpin], label:int=1, s
     kept = {'z and draws': code, 'z': code._replace(draws=new.draws), 'nothing': new}
     return pd.DataFrame({k: _agreement(generator.decode(c), hairpins) for k,c in kept.items()}).T
 
-# %% ../nbs/04_cvae.ipynb #dac635ca
+# %% ../nbs/04_cvae.ipynb #3bb96729
 def r_squared(asked:np.ndarray, got:np.ndarray)->float:
     "1 - squared misses / variance of what was asked."
     return 1-((got-asked)**2).sum()/((asked-asked.mean())**2).sum()
@@ -622,7 +622,7 @@ def control_table(generator:Generator,
             rows['alone' if len(together)==1 else 'four together', c] = dict(R2=r_squared(wanted[:,k], got[:,k]), miss=np.abs(got[:,k]-wanted[:,k]).mean(), R2_of_design=r_squared(wanted[:,k], design[:,k]))
     return pd.DataFrame(rows).T.rename_axis(['asked', 'condition'])
 
-# %% ../nbs/04_cvae.ipynb #10750958
+# %% ../nbs/04_cvae.ipynb #01e6a031
 class GenerationSet(NamedTuple):
     "Hairpins that the generator can write."
     hairpins:list[Hairpin]
@@ -642,7 +642,7 @@ def spelled(s:GenerationSet)->Written:
     "The set as the network learns it."
     return written(s.hairpins, s.records.label.to_numpy(), [g or None for g in s.records.group])
 
-# %% ../nbs/04_cvae.ipynb #e5fce4c4
+# %% ../nbs/04_cvae.ipynb #730cc32e
 LIMITS = ('Samples are statistical look-alikes, not known molecules; part of them fold differently from their design: refold and select (strict). Trained on single hairpins of at most '
           '100 columns; what is asked outside the range of natural precursors is extrapolation, and a terminal loop that was asked for often closes further when it folds. '
           'Not for naming, registering or counting real microRNAs.')
@@ -667,7 +667,7 @@ def _tree(table):
     "A table with two index levels as nested dictionaries."
     return {a: table.loc[a].to_dict('index') for a in table.index.unique(0)}
 
-# %% ../nbs/04_cvae.ipynb #7f8ed4ce
+# %% ../nbs/04_cvae.ipynb #50058ecf
 def train_generator_on(
     data:TrainingSet,
     folder:str|Path, # For weights, card and curves; a stopped training goes on from its checkpoint there
