@@ -6,11 +6,11 @@ and used again. Intervals: 95 %, over resampled clusters of relatives. On one co
 import sys
 from functools import cache
 from pathlib import Path
-import numpy as np, pandas as pd, torch
+import numpy as np, pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 from mirnbdev import cnn
 from mirnbdev.cnn import Detector
-from mirnbdev.cvae import CLADES, Generator, Written, control_table, generation_set, recall_table, spelled
+from mirnbdev.cvae import Generator, Written, control_table, generation_set, recall_table, spelled, without_conditions
 from mirnbdev.encoding import column_word, encode, word_array
 from mirnbdev.hairpin import pair_f1
 from mirnbdev.scorecard import resamples, scorecard, with_interval
@@ -36,8 +36,7 @@ def precursors(split):
 
 def open_words(split):
     "Its precursors for the network, without conditions."
-    w = Written(*(x[words(split).label==1] for x in words(split)))
-    return w._replace(asked=torch.full_like(w.asked, torch.nan), clade=torch.full_like(w.clade, len(CLADES)))
+    return without_conditions(Written(*(x[words(split).label==1] for x in words(split))))
 
 def kept(name, train):
     "A trained generator, or the one that was kept."

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['RANGES', 'CONDITIONS', 'START', 'END', 'CLADES', 'LIMITS', 'loop_energy', 'Tally', 'Written', 'written',
-           'HairpinCVAE', 'Elbo', 'Lengths', 'Generator', 'Code', 'Samples', 'obtained', 'simulate', 'likelihood_table',
-           'recall_table', 'r_squared', 'control_table', 'GenerationSet', 'generation_set', 'spelled',
-           'train_generator', 'train_generator_on']
+           'HairpinCVAE', 'Elbo', 'Lengths', 'Generator', 'Code', 'Samples', 'obtained', 'simulate',
+           'without_conditions', 'likelihood_table', 'recall_table', 'r_squared', 'control_table', 'GenerationSet',
+           'generation_set', 'spelled', 'train_generator', 'train_generator_on']
 
 # %% ../nbs/04_cvae.ipynb #1207ccdc
 from collections.abc import Sequence
@@ -183,10 +183,13 @@ class Elbo(NamedTuple):
     rough:Tensor # (n,) what the plan alone would pay
     doubt:Tensor # (n,) what the guess whether it holds pays; 0 for natural hairpins
 
+def _inside(letters):
+    "Which columns count: up to and with the first end letter."
+    return torch.cat([torch.ones_like(letters[:,:1]), letters[:,:-1]!=END], 1)
+
 def _nats(logits, letters):
-    "Cross entropy (n, columns) up to and with the first end letter."
-    counts = torch.cat([torch.ones_like(letters[:,:1]), letters[:,:-1]!=END], 1)
-    return cross_entropy(logits.transpose(1, 2), letters, reduction='none')*counts
+    "Cross entropy (n,) of the letters."
+    return (cross_entropy(logits.transpose(1, 2), letters, reduction='none')*_inside(letters)).sum(1)
 
 # %% ../nbs/04_cvae.ipynb #a2ac99b3
 @patch
@@ -198,7 +201,7 @@ def letter_nats(self:HairpinCVAE, z:Tensor, condition:Tensor, words:Written)->tu
     if self.training: before = before.masked_fill(torch.rand(before.shape, device=before.device)<self.forget, START)
     features, _ = self.write(before, self.owed(words.so_far[:,:columns].float(), words.asked), plan)
     logits = self.out(features) if self.training else self.letter_logits(features)
-    return _nats(logits, letters).sum(1), _nats(self.rough_logits(plan), letters).sum(1), self._doubt(features, letters, words.holds)
+    return _nats(logits, letters), _nats(self.rough_logits(plan), letters), self._doubt(features, letters, words.holds)
 
 @patch
 def _doubt(self:HairpinCVAE, features, letters, holds):
@@ -207,9 +210,8 @@ def _doubt(self:HairpinCVAE, features, letters, holds):
     doubt = torch.zeros_like(holds)
     if not known.any(): return doubt
     guess = self.holds(features[known]).gather(2, letters[known,:,None])[...,0]
-    inside = torch.cat([torch.ones_like(letters[:,:1]), letters[:,:-1]!=END], 1)[known]
     loss = nn.functional.binary_cross_entropy_with_logits(guess, holds[known,None].expand_as(guess), reduction='none')
-    return doubt.index_put((known,), (loss*inside).sum(1))
+    return doubt.index_put((known,), (loss*_inside(letters)[known]).sum(1))
 
 # %% ../nbs/04_cvae.ipynb #09b47b8d
 @patch
@@ -382,6 +384,12 @@ def folds_as_designed(self:Samples)->np.ndarray: # (n,) bool
     return np.array([a.structure==b.structure for a,b in zip(self.designed, self.refolded)], bool)
 
 @patch
+def write_and_fold(self:Generator, code:Code, temperature:float=1., n_jobs:int=-1)->Samples:
+    "Design the hairpins that stand at `code`, and fold their sequences."
+    designed = self.decode(code, temperature)
+    return Samples(designed, refold(designed, n_jobs), len(designed))
+
+@patch
 def _repr_html_(self:Samples)->str:
     "The first eight as they fold, for notebooks."
     figure = lambda d, r: f'<figure style="display:inline-block;margin:4px;width:48%">{draw_hairpin(r, width=380)}<figcaption>F1 of designed and folded pairs {pair_f1(d.structure, r.structure):.2f}</figcaption></figure>'
@@ -395,9 +403,9 @@ def until_folded(self:Generator, code:Code, tries:int=50, temperature:float=1., 
     for k in range(tries):
         part = code.take(todo)
         if k: part = self.draw(len(todo), seed=seed+1_000_003*k)._replace(label=part.label, clade=part.clade, asked=part.asked)
-        s = Samples(d := self.decode(part, temperature), refold(d, n_jobs), 0)
+        s = self.write_and_fold(part, temperature, n_jobs)
         found |= {row: (a, b) for row,a,b,ok in zip(todo, s.designed, s.refolded, s.folds_as_designed) if ok}
-        todo, drawn = np.setdiff1d(todo, list(found)).astype(int), drawn+len(part.z)
+        todo, drawn = np.setdiff1d(todo, list(found)).astype(int), drawn+s.drawn
         if not len(todo): break
     rows = sorted(found)
     return Samples(*([found[r][k] for r in rows] for k in (0,1)), drawn), np.array(rows, int)
@@ -414,7 +422,7 @@ def sample(self:Generator,
           )->Samples:
     "Write `n` new hairpins, and fold them."
     code = self.draw(n, seed=seed, **conditions)
-    if not strict: return Samples(d := self.decode(code, temperature), refold(d, n_jobs), n)
+    if not strict: return self.write_and_fold(code, temperature, n_jobs)
     samples, rows = self.until_folded(code, 50, temperature, seed, n_jobs)
     if len(rows)<n: raise ValueError(f'strict: {n-len(rows)} of {n} hairpins never folded as designed in 50 tries; ask for something less unusual')
     return Samples(*([Hairpin(f'sim-{i}', h.sequence, h.structure, h.mfe) for i,h in enumerate(hs, 1)] for hs in samples[:2]), samples.drawn)
@@ -431,7 +439,7 @@ def interpolate(self:Generator, a:Hairpin, b:Hairpin, n:int=7, # Hairpins, `a` a
     "Molecules between two molecules."
     ends = self.encode([a, b], label, clade)
     code = _mix_codes(ends.take([0]*n), ends.take([1]*n), torch.linspace(0, 1, n, dtype=torch.float64)[:,None])
-    return Samples(d := self.decode(code), refold(d, n_jobs), n)
+    return self.write_and_fold(code, n_jobs=n_jobs)
 
 # %% ../nbs/04_cvae.ipynb #1a1294ae
 @patch
@@ -441,7 +449,7 @@ def neighbours(self:Generator, h:Hairpin,
     "Molecules near `h`."
     if not 0<=radius<=1: raise ValueError(f'radius: from 0 to 1, not {radius}')
     code = _mix_codes(self.encode([h], label, clade).take([0]*n), self.draw(n, label, clade, seed=seed), torch.full((n,1), radius, dtype=torch.float64))
-    return Samples(d := self.decode(code), refold(d, n_jobs), n)
+    return self.write_and_fold(code, n_jobs=n_jobs)
 
 # %% ../nbs/04_cvae.ipynb #625b85a6
 @patch
@@ -468,15 +476,17 @@ def importance_bound(self:Generator, words:Written, draws:int=50, seed:int=0)->T
     return torch.cat(out)
 
 # %% ../nbs/04_cvae.ipynb #26228983
+def _evaluated(designs):
+    "Designs with the energy of their own structure."
+    return [Hairpin(h.name, h.sequence, h.structure, RNA.eval_structure_simple(h.sequence, h.structure)) for h in designs]
+
 @patch
 def practise(self:Generator, words:Written, seed:int=0, n_jobs:int=-1)->Written: # As many; `holds` says which fold as designed
     "Hairpins of the generator's own, under the conditions of `words`."
     code = self.draw(len(words.label), seed=seed)._replace(label=words.label, clade=words.clade, asked=words.asked)
-    designed = self.decode(code)
-    folded = refold(designed, n_jobs)
-    own = [Hairpin(h.name, h.sequence, h.structure, RNA.eval_structure_simple(h.sequence, h.structure)) for h in designed]
+    s = self.write_and_fold(code, n_jobs=n_jobs)
     clades = [None if c==len(CLADES) else CLADES[c] for c in words.clade]
-    return written(own, words.label, clades, [a.structure==b.structure for a,b in zip(designed, folded)])
+    return written(_evaluated(s.designed), words.label, clades, s.folds_as_designed)
 
 # %% ../nbs/04_cvae.ipynb #09c6bd3e
 @patch
@@ -559,16 +569,14 @@ def design(self:Generator, detector:Detector,
           )->pd.DataFrame: # As of `simulate`, then score_before, picture_score, fooled
     "Search the latent space for hairpins that `detector` believes."
     code = self.draw(n, seed=seed, **conditions)
-    modes = self.model.training, detector.model.training
-    self.model.eval(); detector.model.eval()
-    try: z, picture = (torch.cat(x) for x in zip(*(_climb(self.model, detector, code.take(rows), steps, lr) for rows in torch.arange(n).split(128))))
-    finally: self.model.train(modes[0]); detector.model.train(modes[1])
-    before, after = (_table(Samples(d := self.decode(c), refold(d, n_jobs), n), detector, code.asked) for c in (code, code._replace(z=z)))
+    with inference(self.model), inference(detector.model), torch.enable_grad():
+        z, picture = (torch.cat(x) for x in zip(*(_climb(self.model, detector, code.take(rows), steps, lr) for rows in torch.arange(n).split(128))))
+    before, after = (_table(self.write_and_fold(c, n_jobs=n_jobs), detector, code.asked) for c in (code, code._replace(z=z)))
     out = after.assign(score_before=before.score, picture_score=detector.probability(picture.numpy()))
     return out.assign(fooled=(out.picture_score>=detector.threshold) & ((out.score<detector.threshold) | (out.pair_f1<.8)))
 
 # %% ../nbs/04_cvae.ipynb #43da1f40
-def _open(words):
+def without_conditions(words:Written)->Written:
     "The same hairpins without conditions."
     return words._replace(asked=torch.full_like(words.asked, torch.nan), clade=torch.full_like(words.clade, len(CLADES)))
 
@@ -586,7 +594,7 @@ def likelihood_table(generator:Generator, words:Written,
     rows = {}
     for label,name in ((1, 'precursor'), (0, 'pseudo')):
         some = Written(*(x[words.label==label] for x in words))
-        rows |= {(name, 'open'): _nats_row(generator, _open(some), draws), (name, 'given'): _nats_row(generator, some, draws)}
+        rows |= {(name, 'open'): _nats_row(generator, without_conditions(some), draws), (name, 'given'): _nats_row(generator, some, draws)}
     return pd.DataFrame(rows).T.rename_axis(['label', 'conditions'])
 
 # %% ../nbs/04_cvae.ipynb #b993f3c5
@@ -594,7 +602,7 @@ def _agreement(a, b):
     "Share of columns with equal letters, and of equal kind, over the longer word; then the correlation of each condition."
     x, y = (word_array([column_word(h) for h in hs]) for hs in (a, b))
     kind, inside = np.array([KIND.index(k) for k in KIND]+[-1]), (x!=END)|(y!=END)
-    got, was = (written([Hairpin(h.name, h.sequence, h.structure, RNA.eval_structure_simple(h.sequence, h.structure)) for h in hs], [1]*len(hs)).asked.numpy() for hs in (a, b))
+    got, was = (written(_evaluated(hs), [1]*len(hs)).asked.numpy() for hs in (a, b))
     return dict(letters=(x==y)[inside].mean(), kinds=(kind[x]==kind[y])[inside].mean(), **{c: np.corrcoef(got[:,k], was[:,k])[0,1] for k,c in enumerate(CONDITIONS)})
 
 def recall_table(generator:Generator, hairpins:Sequence[Hairpin], label:int=1, seed:int=0)->pd.DataFrame: # Rows: what is kept
@@ -616,7 +624,7 @@ def control_table(generator:Generator,
     rows, names = {}, list(CONDITIONS)
     for together in [[c] for c in names]+[names[:4]]:
         s = generator.sample(len(wanted), seed=seed, n_jobs=n_jobs, **{c: wanted[:,names.index(c)] for c in together})
-        got, design = obtained(s.refolded), obtained([Hairpin(h.name, h.sequence, h.structure, RNA.eval_structure_simple(h.sequence, h.structure)) for h in s.designed])
+        got, design = obtained(s.refolded), obtained(_evaluated(s.designed))
         for c in together:
             k = names.index(c)
             rows['alone' if len(together)==1 else 'four together', c] = dict(R2=r_squared(wanted[:,k], got[:,k]), miss=np.abs(got[:,k]-wanted[:,k]).mean(), R2_of_design=r_squared(wanted[:,k], design[:,k]))
@@ -635,7 +643,7 @@ def generation_set(split:str # 'train', 'validation' or 'test'
     d = detection_records(split)
     d = d[d.source!='shuffle'].reset_index(drop=True)
     hairpins = fold_frame(d)
-    keep = np.array([not hairpin_flags(h) and bool(h.sequence) for h in hairpins])
+    keep = np.array([not hairpin_flags(h) for h in hairpins], bool)
     return GenerationSet([h for h,k in zip(hairpins, keep) if k], d[keep].reset_index(drop=True), d.source[~keep].value_counts().to_dict())
 
 def spelled(s:GenerationSet)->Written:
