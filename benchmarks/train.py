@@ -14,7 +14,7 @@ def detector():
 def generator():
     "The generator, and the scorecard of its raw samples; the card also tells the yield of strict ones."
     model = train_generator()
-    table = scorecard({'samples': model.decode(model.draw(N))}, n_jobs=-1).table.loc['samples']
+    table = scorecard({'samples': model.sample(N).designed}, n_jobs=-1).table.loc['samples']
     model.card |= dict(scorecard=table.round(4).T.to_dict('list'), strict_yield=round(N/model.sample(N, strict=True).drawn, 4))
     return model, table.round(4)
 

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['app', 'Input', 'Output', 'Iupac', 'Jobs', 'Model', 'Seed', 'COLUMNS', 'WINDOW_COLUMNS', 'Label', 'Clade', 'Length',
-           'Gc', 'MfePerNt', 'Loop', 'Bulges', 'training', 'Pos', 'Neg', 'Folder', 'Epochs', 'Rounds', 'Device', 'say',
+           'Gc', 'MfePerNt', 'Loop', 'Bulges', 'training', 'Pos', 'Neg', 'Folder', 'Epochs', 'Device', 'say',
            'plain_errors', 'Row', 'Tally', 'folded', 'good', 'spread', 'write_npz', 'encode', 'detection_rows',
            'window_rows', 'detect', 'with_nearest', 'simulate', 'read_designs', 'score', 'explain', 'report', 'main',
            'resumable', 'training_data', 'model_folder', 'detector', 'generator']
 
-# %% ../nbs/09_cli.ipynb #dadd97da
+# %% ../nbs/09_cli.ipynb #7ab315cb
 import os, re, shutil, sys, tempfile, zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ from tqdm import tqdm
 from .encoding import HEIGHT, encode as encode_hairpins, hairpin_flags, png, stack_images
 from .hairpin import Failed, Hairpin, Record, arms, chunks, fold_many, open_whole, read_fasta
 
-# %% ../nbs/09_cli.ipynb #c26be75e
+# %% ../nbs/09_cli.ipynb #290904ee
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
                   context_settings=dict(help_option_names=['-h', '--help']), help='MicroRNA precursors: encode, detect, simulate, score, explain; train on your own.')
 
@@ -31,13 +31,13 @@ def say(message)->None:
     "One line on stderr, beside a progress bar too."
     tqdm.write(f'mirnbdev: {message}', file=sys.stderr)
 
-# %% ../nbs/09_cli.ipynb #8acc643f
+# %% ../nbs/09_cli.ipynb #2daa305b
 def _reason(e):
     "One line for an exception."
     if isinstance(e, OSError) and e.strerror: return f'{e.filename}: {e.strerror}' if e.filename else e.strerror
     return str(e) if isinstance(e, (ValueError, OSError)) else f'{type(e).__name__}: {e}'
 
-# %% ../nbs/09_cli.ipynb #7a185a3f
+# %% ../nbs/09_cli.ipynb #2c2bd3d7
 def plain_errors(f):
     "Turn exceptions of the command `f` into one line and an exit status."
     @wraps(f)
@@ -55,13 +55,13 @@ def plain_errors(f):
             raise typer.Exit(1)
     return command
 
-# %% ../nbs/09_cli.ipynb #ee3d5e5a
+# %% ../nbs/09_cli.ipynb #ca454aae
 def _readable(path:str)->str:
     "An input that exists, or '-'."
     if path!='-' and not Path(path).is_file() and not Path(path).is_fifo(): raise typer.BadParameter(f'{path}: no such file')
     return path
 
-# %% ../nbs/09_cli.ipynb #f748ad6f
+# %% ../nbs/09_cli.ipynb #c255aeaa
 def _writable(path:str)->str:
     "An output in a folder that exists and can be written, or '-'."
     parent = Path(path).parent
@@ -69,13 +69,13 @@ def _writable(path:str)->str:
     if path!='-' and Path(path).is_dir(): raise typer.BadParameter(f'{path}: is a folder')
     return path
 
-# %% ../nbs/09_cli.ipynb #ff1e90e6
+# %% ../nbs/09_cli.ipynb #1fd1c827
 def _folder(path:str)->str:
     "A folder, there or to be made."
     if Path(path).exists() and not Path(path).is_dir(): raise typer.BadParameter(f'{path}: is a file, not a folder')
     return path
 
-# %% ../nbs/09_cli.ipynb #c21d1724
+# %% ../nbs/09_cli.ipynb #7d4b721e
 Input  = Annotated[str, typer.Argument(metavar='FASTA', help='Sequences, plain or gzip; - is standard input.', callback=_readable)]
 Output = Annotated[str, typer.Option('--output', '-o', help='Where to write; - is standard output.', callback=_writable)]
 Iupac  = Annotated[bool, typer.Option('--iupac', help='Keep letters such as N, drawn black and unpaired.')]
@@ -83,14 +83,14 @@ Jobs   = Annotated[int, typer.Option('--jobs', '-j', help='Processes for folding
 Model  = Annotated[str|None, typer.Option('--model', help='Folder with weights; the shipped ones if not given.')]
 Seed   = Annotated[int, typer.Option('--seed', help='Equal seeds give equal results.')]
 
-# %% ../nbs/09_cli.ipynb #8d79c5fe
+# %% ../nbs/09_cli.ipynb #252ac30d
 def _suffix(path, *allowed):
     "The ending of `path`, which says what to write."
     suffix = Path(path).suffix
     if suffix not in allowed: raise typer.BadParameter(f'{path}: the output must end in {" or ".join(allowed)}')
     return suffix
 
-# %% ../nbs/09_cli.ipynb #bc2e8b23
+# %% ../nbs/09_cli.ipynb #acde5c2c
 class Row(NamedTuple):
     "A record of the input, folded or failed."
     hairpin:Hairpin|Failed
@@ -100,7 +100,7 @@ class Tally:
     "Flags records, and counts what failed."
     def __init__(self): self.failed, self.names = 0, set()
 
-# %% ../nbs/09_cli.ipynb #aff91dd5
+# %% ../nbs/09_cli.ipynb #3fd8b0e1
 @patch
 def named(self:Tally, name:str, flags:list[str])->str: # Joined by ';'
     "Flags of a record, with `duplicate_name` if its name was met before."
@@ -116,20 +116,20 @@ def row(self:Tally, h:Hairpin|Failed)->Row:
     say(h.reason)
     return Row(h, self.named(h.name, ['failed: '+h.reason.removeprefix(f'{h.name}: ').split(';')[0]]))
 
-# %% ../nbs/09_cli.ipynb #0fcd5325
+# %% ../nbs/09_cli.ipynb #d7830177
 @patch
 def close(self:Tally)->None:
     "Exit with status 1 if a record failed."
     if self.failed: say(f'{self.failed} record(s) failed'); raise typer.Exit(1)
 
-# %% ../nbs/09_cli.ipynb #0ef0f930
+# %% ../nbs/09_cli.ipynb #8ba0ef94
 def folded(source:str, tally:Tally, iupac:bool=False, jobs:int=-1, size:int=256 # Records a batch
           )->Iterator[list[Row]]:
     "Read, fold and flag, in batches and as a stream; a progress bar on a terminal."
     hairpins = fold_many(read_fasta(source), n_jobs=jobs, iupac=iupac, errors='keep')
     yield from chunks(map(tally.row, tqdm(hairpins, unit=' records', disable=None)), size)
 
-# %% ../nbs/09_cli.ipynb #323a7813
+# %% ../nbs/09_cli.ipynb #ef1500f7
 def good(rows:list[Row])->list[Hairpin]:
     "The hairpins among `rows`."
     return [r.hairpin for r in rows if isinstance(r.hairpin, Hairpin)]
@@ -139,20 +139,20 @@ def spread(rows:list[Row], values:np.ndarray, empty)->list: # A value a row
     values = iter(values)
     return [next(values) if isinstance(r.hairpin, Hairpin) else empty for r in rows]
 
-# %% ../nbs/09_cli.ipynb #9c32b83e
+# %% ../nbs/09_cli.ipynb #c9791a5f
 def _header(f, n):
     "Write the npy header of n images."
     f.seek(0)
     np.lib.format.write_array_header_1_0(f, dict(descr='|u1', fortran_order=False, shape=(n, HEIGHT, 100, 3)))
 
-# %% ../nbs/09_cli.ipynb #a551d72e
+# %% ../nbs/09_cli.ipynb #0465f0fe
 def _member(z, name):
     "Open a member of the zip file, without the time of day: equal input gives equal bytes."
     info = zipfile.ZipInfo(name+'.npy')
     info.compress_type = zipfile.ZIP_DEFLATED
     return z.open(info, 'w', force_zip64=True)
 
-# %% ../nbs/09_cli.ipynb #5f5c70cd
+# %% ../nbs/09_cli.ipynb #8b860d1a
 def _images(rows):
     "One image a row; white where a record failed."
     out = np.full((len(rows), HEIGHT, 100, 3), 255, np.uint8)
@@ -160,7 +160,7 @@ def _images(rows):
     if hairpins: out[spread(rows, [True]*len(hairpins), False)] = encode_hairpins(hairpins).images
     return out
 
-# %% ../nbs/09_cli.ipynb #443b0b83
+# %% ../nbs/09_cli.ipynb #03e511a4
 def write_npz(batches:Iterator[list[Row]], path:str)->None:
     "Stream rows into an npz file: images, names, sequences, structures, mfe, flags."
     columns = dict(names=[], sequences=[], structures=[], mfe=[], flags=[])
@@ -178,7 +178,7 @@ def write_npz(batches:Iterator[list[Row]], path:str)->None:
             for name,values in columns.items():
                 with _member(z, name) as m: np.lib.format.write_array(m, np.array(values, float if name=='mfe' else str), allow_pickle=False)
 
-# %% ../nbs/09_cli.ipynb #583cf60e
+# %% ../nbs/09_cli.ipynb #57419ab8
 def _write_pictures(batches, path, most=20):
     "Draw the first records below each other, and say how many are left out."
     images, n = [], 0
@@ -187,7 +187,7 @@ def _write_pictures(batches, path, most=20):
     if n>most: say(f'{path}: shows the first {most} of {n} records; an .npz file holds all')
     with open_whole(path, 'wb') as f: f.write(png(stack_images(images), zoom=6))
 
-# %% ../nbs/09_cli.ipynb #5e561063
+# %% ../nbs/09_cli.ipynb #1e081530
 @app.command()
 @plain_errors
 def encode(input:Input, output:Output, iupac:Iupac=False, jobs:Jobs=-1):
@@ -199,7 +199,7 @@ def encode(input:Input, output:Output, iupac:Iupac=False, jobs:Jobs=-1):
     write(folded(input, tally, iupac, jobs), output)
     tally.close()
 
-# %% ../nbs/09_cli.ipynb #5bd09d0f
+# %% ../nbs/09_cli.ipynb #d7358003
 COLUMNS = ('name', 'length', 'probability', 'call', 'structure', 'mfe', 'columns', 'flags')
 
 def _cells(h, flags, p, beyond, threshold):
@@ -214,7 +214,7 @@ def detection_rows(rows:list[Row], detector)->list[tuple]:
     scores, beyond = spread(rows, detector.predict_proba(hairpins)[:,1], None), spread(rows, detector.out_of_range(hairpins), '')
     return [_cells(*r, p, b, detector.threshold) for r,p,b in zip(rows, scores, beyond)]
 
-# %% ../nbs/09_cli.ipynb #042f0bb1
+# %% ../nbs/09_cli.ipynb #7f4b5333
 WINDOW_COLUMNS = (*COLUMNS, 'start', 'end', 'strand', 'hairpins')
 
 def window_rows(source:str, detector, tally:Tally, jobs:int=-1, both_strands:bool=False)->Iterator[tuple]:
@@ -226,7 +226,7 @@ def window_rows(source:str, detector, tally:Tally, jobs:int=-1, both_strands:boo
         elif s.best is None: yield s.name, '', '', 0, '', '', '', tally.named(s.name, ['no_hairpin']), '', '', '', 0
         else: yield *detection_rows([tally.row(s.best.hairpin)], detector)[0], s.best.start, s.best.end, s.best.strand, s.hairpins
 
-# %% ../nbs/09_cli.ipynb #fcac3483
+# %% ../nbs/09_cli.ipynb #cdba0839
 @app.command()
 @plain_errors
 def detect(input:Input, output:Output='-', model:Model=None, iupac:Iupac=False, jobs:Jobs=-1,
@@ -248,7 +248,7 @@ def detect(input:Input, output:Output='-', model:Model=None, iupac:Iupac=False, 
         for x in chain([WINDOW_COLUMNS if windows else COLUMNS], rows): f.write('\t'.join(map(str, x))+'\n')
     tally.close()
 
-# %% ../nbs/09_cli.ipynb #04f144c5
+# %% ../nbs/09_cli.ipynb #b6401a68
 Label    = Annotated[str, typer.Option('--label', help='precursor or pseudo.')]
 Clade    = Annotated[str|None, typer.Option('--clade', help='Mammalia, Vertebrata, Arthropoda, Nematoda, Platyhelminthes, Viridiplantae, Viruses or other.')]
 Length   = Annotated[int|None, typer.Option('--length', min=30, max=190, help='Nucleotides.')]
@@ -257,7 +257,7 @@ MfePerNt = Annotated[float|None, typer.Option('--mfe-per-nt', min=-1.2, max=0, h
 Loop     = Annotated[int|None, typer.Option('--loop', min=3, max=60, help='Nucleotides of the terminal loop.')]
 Bulges   = Annotated[int|None, typer.Option('--bulges', min=0, max=15, help='Bulges on both arms together.')]
 
-# %% ../nbs/09_cli.ipynb #499e80f0
+# %% ../nbs/09_cli.ipynb #df77e307
 def _simulated_files(output):
     "What to write: one file, or three in a folder."
     if output=='-': return [output]
@@ -266,7 +266,7 @@ def _simulated_files(output):
         return [_writable(output)]
     return [Path(_folder(output))/name for name in ('simulated.fa', 'simulated.tsv', 'contact_sheet.png')]
 
-# %% ../nbs/09_cli.ipynb #9a72e795
+# %% ../nbs/09_cli.ipynb #05857681
 def with_nearest(d, # A DataFrame with a column sequence
                  jobs:int=-1): # It, with the columns nearest and identity
     "Find the training precursors that sequences are most like."
@@ -280,7 +280,7 @@ def with_nearest(d, # A DataFrame with a column sequence
     parts = Parallel(n_jobs=jobs)(delayed(nearest)(s, training) for s in chunks(d.sequence, 500))
     return d.assign(**pd.concat(parts).set_index(d.index))
 
-# %% ../nbs/09_cli.ipynb #e7de4da4
+# %% ../nbs/09_cli.ipynb #75cc6e47
 @app.command()
 @plain_errors
 def simulate(output:Annotated[str, typer.Option('--output', '-o', help='.tsv, .fa, .png (pictures of the first 20), or a folder for all three; - is the table on standard output.')]='-',
@@ -313,7 +313,7 @@ def simulate(output:Annotated[str, typer.Option('--output', '-o', help='.tsv, .f
     if any(str(f)=='-' or str(f).endswith('.tsv') for f in files): table = with_nearest(table, jobs)
     for f in files: write_simulated(table, f)
 
-# %% ../nbs/09_cli.ipynb #8407e4d0
+# %% ../nbs/09_cli.ipynb #ccbba9bd
 _STRUCTURE = re.compile(r'([^().]+)([().]+?)(?:\([-+]?\d+(?:\.\d+)?\))?')
 
 def _split(r:Record)->tuple[Record,str]: # The record alone, and its structure or ''
@@ -328,7 +328,7 @@ def _table_records(path):
     if missing := {'name', 'sequence', 'designed'}-set(d): raise ValueError(f'{path}: no column {" or ".join(sorted(missing))}; a table must be one of simulate')
     return map(Record, d.name, d.sequence+d.designed)
 
-# %% ../nbs/09_cli.ipynb #b11b351a
+# %% ../nbs/09_cli.ipynb #73ebe642
 def read_designs(source:str, tally:Tally, jobs:int=-1)->list[Hairpin]: # One with a structure of its own has no energy
     "Read and fold records; give those a design that bring one."
     records = [_split(r) for r in (_table_records(source) if source.endswith('.tsv') else read_fasta(source))]
@@ -340,7 +340,7 @@ def read_designs(source:str, tally:Tally, jobs:int=-1)->list[Hairpin]: # One wit
         rows.append(tally.row(h))
     return good(rows)
 
-# %% ../nbs/09_cli.ipynb #77ab5157
+# %% ../nbs/09_cli.ipynb #c8a14752
 @app.command()
 @plain_errors
 def score(input:Annotated[str, typer.Argument(metavar='FASTA|TSV', help='Hairpins, with or without structures; - is standard input.', callback=_readable)],
@@ -364,7 +364,7 @@ def score(input:Annotated[str, typer.Argument(metavar='FASTA|TSV', help='Hairpin
         with open_whole(output) as f: score_table(card).to_csv(f, sep='\t', index=False, float_format='%.4f')
     tally.close()
 
-# %% ../nbs/09_cli.ipynb #06bb83a1
+# %% ../nbs/09_cli.ipynb #2b391816
 def _explain_table(batches, detector, method, f):
     "One line a nucleotide; a failed record has one line without a score."
     from mirnbdev.saliency import attribute
@@ -374,7 +374,7 @@ def _explain_table(batches, detector, method, f):
             if isinstance(h, Failed): f.write(f'{h.name}\t\t\t\n')
             for i,(c,x) in enumerate(zip(h.sequence, s), 1): f.write(f'{h.name}\t{i}\t{c}\t{x:.5f}\n')
 
-# %% ../nbs/09_cli.ipynb #bab67f86
+# %% ../nbs/09_cli.ipynb #60ddcd7e
 def _explain_picture(batches, detector, method, path):
     "Image, attribution and scores of the first record."
     from mirnbdev.saliency import attribute, plot_attribution
@@ -385,7 +385,7 @@ def _explain_picture(batches, detector, method, path):
     a = attribute(detector, hairpins[:1], method)
     with open_whole(path, 'wb') as f: plot_attribution(hairpins[0], a.pixels[0], a.nucleotides[0]).savefig(f, format='png')
 
-# %% ../nbs/09_cli.ipynb #cbce6c35
+# %% ../nbs/09_cli.ipynb #c5032ff6
 @app.command()
 @plain_errors
 def explain(input:Input, output:Output='-', method:Annotated[str, typer.Option('--method', help='integrated_gradients or saliency.')]='integrated_gradients',
@@ -405,7 +405,7 @@ def explain(input:Input, output:Output='-', method:Annotated[str, typer.Option('
         with open_whole(output) as f: _explain_table(batches, detector, method, f)
     tally.close()
 
-# %% ../nbs/09_cli.ipynb #ed13066d
+# %% ../nbs/09_cli.ipynb #337d261f
 @app.command()
 @plain_errors
 def report(input:Annotated[str|None, typer.Argument(metavar='[FASTA]', help='Known precursors to compare with; a dozen human ones if not given.')]=None,
@@ -421,12 +421,12 @@ def report(input:Annotated[str|None, typer.Argument(metavar='[FASTA]', help='Kno
     page = write_report(make_report(seed, n, known), output, seed)
     typer.echo(f'Open {page} in a browser. Beside it: simulated.fa, simulated.tsv, pictures/')
 
-# %% ../nbs/09_cli.ipynb #485f3296
+# %% ../nbs/09_cli.ipynb #d7c647b9
 def main()->None:
     "The `mirnbdev` command."
     app()
 
-# %% ../nbs/09_cli.ipynb #41abcda1
+# %% ../nbs/09_cli.ipynb #49adf9fa
 training = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(training, name='train', help='Train a model on your own sequences.')
 
@@ -435,15 +435,14 @@ def _file(path:str)->str:
     if not Path(path).is_file(): raise typer.BadParameter(f'{path}: no such file')
     return path
 
-# %% ../nbs/09_cli.ipynb #2a446637
+# %% ../nbs/09_cli.ipynb #8a6ac336
 Pos    = Annotated[str, typer.Option('--pos', metavar='FASTA', help='Precursors, plain or gzip.', callback=_file)]
 Neg    = Annotated[str, typer.Option('--neg', metavar='FASTA', help='Hairpins that are no precursors.', callback=_file)]
 Folder = Annotated[str, typer.Option('--output', '-o', metavar='FOLDER', help='For the model; made if it is not there.', callback=_folder)]
 Epochs = Annotated[int, typer.Option('--epochs', min=1, help='At most; training stops when it no longer improves.')]
-Rounds = Annotated[int, typer.Option('--rounds', min=0, help='Of practice, with half the epochs: it learns from samples of its own that fold as designed.')]
 Device = Annotated[str|None, typer.Option('--device', help='cpu, cuda, cuda:1 ...; a GPU if there is one.')]
 
-# %% ../nbs/09_cli.ipynb #ed40ffff
+# %% ../nbs/09_cli.ipynb #4ae4aff6
 @contextmanager
 def resumable(checkpoint:Path)->Iterator[None]:
     "Say how to go on after Ctrl-C, and that a stopped training goes on."
@@ -454,7 +453,7 @@ def resumable(checkpoint:Path)->Iterator[None]:
             'interrupted before the first epoch was finished; give the same command again to start anew')
         raise typer.Exit(130)
 
-# %% ../nbs/09_cli.ipynb #1cf1f403
+# %% ../nbs/09_cli.ipynb #7af0dce4
 def training_data(pos:str, neg:str, tally:Tally, jobs:int=-1): # A `TrainingSet`
     "Fold both files; say what is bad or double in them."
     from mirnbdev.cnn import read_training_set
@@ -464,14 +463,14 @@ def training_data(pos:str, neg:str, tally:Tally, jobs:int=-1): # A `TrainingSet`
         if f['duplicates']: say(f"{f['file']}: {f['duplicates']} record(s) repeat a sequence of the file and are used once")
     return data
 
-# %% ../nbs/09_cli.ipynb #b1d251df
+# %% ../nbs/09_cli.ipynb #db3ffa83
 def model_folder(folder:str, kind:str, device:str|None)->Path: # Of the checkpoint
     "Make the folder of a training, if that can begin or go on."
     from mirnbdev.cnn import check_free, find_device
     check_free(folder, kind); find_device(device); Path(folder).mkdir(parents=True, exist_ok=True)
     return Path(folder)/f'{kind}.checkpoint'
 
-# %% ../nbs/09_cli.ipynb #b261ffac
+# %% ../nbs/09_cli.ipynb #19a76470
 @training.command()
 @plain_errors
 def detector(pos:Pos, neg:Neg, output:Folder, epochs:Epochs=24, seed:Seed=0, jobs:Jobs=-1, device:Device=None):
@@ -492,11 +491,11 @@ def detector(pos:Pos, neg:Neg, output:Folder, epochs:Epochs=24, seed:Seed=0, job
     typer.echo(f'Use it: mirnbdev detect FASTA --model {output}')
     tally.close()
 
-# %% ../nbs/09_cli.ipynb #6d40f07e
+# %% ../nbs/09_cli.ipynb #880277f9
 @training.command()
 @plain_errors
-def generator(pos:Pos, neg:Neg, output:Folder, epochs:Epochs=10, rounds:Rounds=1, seed:Seed=0, jobs:Jobs=-1, device:Device=None):
-    """Train a generator: fold, split by similarity, train, practise, and measure on hairpins kept apart.
+def generator(pos:Pos, neg:Neg, output:Folder, epochs:Epochs=12, seed:Seed=0, jobs:Jobs=-1, device:Device=None):
+    """Train a generator: fold, split by similarity, train, and measure on hairpins kept apart.
 
     Writes weights (generator.safetensors), their card (generator.json) and the learning curves (curves.png). When
     stopped, the same command goes on after the last finished epoch. At least 10 unrelated hairpins of each kind that
@@ -509,7 +508,7 @@ def generator(pos:Pos, neg:Neg, output:Folder, epochs:Epochs=10, rounds:Rounds=1
     import pandas as pd
     from mirnbdev.cvae import train_generator_on
     tally = Tally()
-    with resumable(model_folder(output, 'generator', device)): model = train_generator_on(training_data(pos, neg, tally, jobs), output, epochs, rounds, seed, device, jobs)
+    with resumable(model_folder(output, 'generator', device)): model = train_generator_on(training_data(pos, neg, tally, jobs), output, epochs, seed, device)
     if model.card['left_out']: say(f'{model.card["left_out"]} hairpin(s) have several stems, more than 100 columns or no pairs, and were left out')
     typer.echo(f'On {model.card["records"]["test"]} hairpins of other clusters, in nats a hairpin:')
     typer.echo(pd.concat({label: pd.DataFrame(x).T for label,x in model.card['test'].items()})[['nll', 'kl', 'weighted']].round(1).to_string())

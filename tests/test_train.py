@@ -13,7 +13,7 @@ from mirnbdev.hairpin import fold
 
 COMMAND = str(Path(sys.executable).with_name('mirnbdev'))
 TRAIN = ('--pos', 'pos.fa', '--neg', 'neg.fa', '-o', 'model', '--epochs', '8')
-WRITER = (*TRAIN[:-1], '3', '--rounds', '1')
+WRITER = (*TRAIN[:-1], '3')
 ONE_THREAD = {**os.environ, 'OMP_NUM_THREADS':'1'} # such small batches are not worth more
 
 def toys(n, seed=0):
@@ -166,7 +166,7 @@ def test_a_generator_stopped_and_resumed_that_simulate_uses(hairpins, monkeypatc
 
 def test_what_a_generator_cannot_write_is_said(hairpins):
     (hairpins/'pos.fa').write_text((hairpins/'pos.fa').read_text()+'>flat\n'+'A'*60+'\n>bad\nACGX\n')
-    r = command(*WRITER[:7], '1', '--rounds', '0', what='generator')
+    r = command(*WRITER[:7], '1', what='generator')
     assert r.exit_code==1 and '1 hairpin(s) have several stems' in r.stderr and '1 record(s) failed' in r.stderr, r.stderr
 
 @pytest.fixture(scope='module')
