@@ -339,9 +339,9 @@ def _asked(n, given):
     "Conditions as a table (n, 5), NaN where open."
     asked = np.full((n, 5), np.nan, np.float32)
     for k,(name,(low,high)) in enumerate(RANGES.items()):
-        if given[name] is None: continue
-        asked[:,k] = given[name]
-        if ((asked[:,k]<low) | (asked[:,k]>high)).any(): raise ValueError(f'{name}: from {low} to {high} {CONDITIONS[name]}, not {given[name]}')
+        if (value := given.get(name)) is None: continue
+        asked[:,k] = value
+        if ((asked[:,k]<low) | (asked[:,k]>high)).any(): raise ValueError(f'{name}: from {low} to {high} {CONDITIONS[name]}, not {value}')
     if (asked[:,3]+2>asked[:,0]).any(): raise ValueError('loop: must leave room for a pair within the length')
     return torch.from_numpy(asked)
 
@@ -590,7 +590,7 @@ def simulate(
 )->pd.DataFrame: # Columns name, sequence, designed, refolded, mfe, score, pair_f1, asked_* and obtained_* of `CONDITIONS`; attrs['drawn'] as in `Samples`
     "Write `n` hairpins, refold and score them."
     s = generator.sample(n, seed=seed, **options)
-    return _table(s, detector, _asked(n, {c: options.get(c) for c in CONDITIONS}))
+    return _table(s, detector, _asked(n, options))
 
 # %% ../nbs/04_cvae.ipynb #d5e10df7
 def _climb(model, detector, code, write, steps, lr):
@@ -614,12 +614,12 @@ def design(self:Generator, detector:Detector,
            **conditions # Targets, as in `draw`
           )->pd.DataFrame: # As of `simulate`, then score_before, picture_score, off (largest miss of a target, in standard deviations of nature), fooled
     "Search the latent space for hairpins that `detector` believes."
-    code, asked = self.proofread(self.draw(n, seed=seed, **conditions), seed=seed+1), _asked(n, {c: conditions.get(c) for c in CONDITIONS})
+    code, asked = self.proofread(self.draw(n, seed=seed, **conditions), seed=seed+1), _asked(n, conditions)
     with inference(self.model), inference(detector.model), torch.enable_grad():
         z = torch.cat([_climb(self.model, detector, code.take(rows), self.decode, steps, lr) for rows in torch.arange(n).split(128)])
     samples = [self.write_and_fold(c, n_jobs=n_jobs) for c in (code, self.proofread(code._replace(z=z), seed=seed+2))]
     before, after = (_table(s, detector, asked) for s in samples)
-    off = ((obtained(samples[1].refolded)-asked.numpy())/self.model.scale.numpy())
+    off = (after[[f'obtained_{c}' for c in CONDITIONS]].to_numpy()-asked.numpy())/self.model.scale.numpy()
     out = after.assign(score_before=before.score, picture_score=detector.predict_proba(samples[1].designed)[:,1], off=np.nan_to_num(abs(off)).max(1))
     return out.assign(fooled=(out.picture_score>=detector.threshold) & ((out.score<detector.threshold) | (out.pair_f1<.8) | (out.off>1)))
 
@@ -650,7 +650,7 @@ def _agreement(a, b):
     "Share of columns with equal letters, and of equal kind, over the longer word; then the correlation of each condition."
     x, y = (word_array([column_word(h) for h in hs]) for hs in (a, b))
     kind, inside = np.array([KIND.index(k) for k in KIND]+[-1]), (x!=END)|(y!=END)
-    got, was = (written(_evaluated(hs), [1]*len(hs)).asked.numpy() for hs in (a, b))
+    got, was = (obtained(_evaluated(hs)) for hs in (a, b))
     return dict(letters=(x==y)[inside].mean(), kinds=(kind[x]==kind[y])[inside].mean(), **{c: np.corrcoef(got[:,k], was[:,k])[0,1] for k,c in enumerate(CONDITIONS)})
 
 def recall_table(generator:Generator, hairpins:Sequence[Hairpin], label:int=1, seed:int=0)->pd.DataFrame: # Rows: what is kept
