@@ -87,7 +87,7 @@ def alternatives():
 def at_rate(rate):
     "The generator's network with other free nats."
     g = Generator()
-    g.model.rate = rate
+    g.model.rate, g.model.tie = rate, 0
     return g.fit(words('train'), words('validation'), RATE_EPOCHS)
 
 def rates():

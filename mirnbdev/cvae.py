@@ -8,7 +8,7 @@ __all__ = ['RANGES', 'CONDITIONS', 'START', 'END', 'CLADES', 'NATURE', 'PROOF', 
            'simulate', 'without_conditions', 'likelihood_table', 'recall_table', 'r_squared', 'control_table',
            'GenerationSet', 'generation_set', 'spelled', 'train_generator', 'train_generator_on']
 
-# %% ../nbs/04_cvae.ipynb #5b9d6cee
+# %% ../nbs/04_cvae.ipynb #d18bafec
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -18,20 +18,20 @@ from fastcore.basics import patch
 from joblib import Parallel, delayed
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from .cnn import (Batches, Detector, Trained, TrainingSet, check_free, detection_records, fold_frame, inference, plot_history, split_training_set,
+from .cnn import (FACTORS, Batches, Detector, Trained, TrainingSet, check_free, detection_records, fold_frame, inference, plain_factors, plot_history, split_training_set,
                           train_epochs)
 from .data import GROUPS, SIDES
 from .encoding import COLUMNS, KIND, LETTERS, MAY_FOLLOW, column_word, expected_image, hairpin_flags, hairpin_from_word, word_array, words_from_array
 from .hairpin import Hairpin, axis, chunks, draw as draw_hairpin, open_whole, pair_f1, refold
 
-# %% ../nbs/04_cvae.ipynb #86c4e099
+# %% ../nbs/04_cvae.ipynb #e6704f77
 RANGES = dict(length=(30, 190), gc=(0, 1), mfe_per_nt=(-1.2, 0), loop=(3, 60), bulges=(0, 15)) # what can be asked
 CONDITIONS = dict(length='nt', gc='share', mfe_per_nt='kcal/mol per nt', loop='nt of the terminal loop', bulges='number')
 START, END = 35, 34 # letter numbers
 _PAIR, _BULGE = (np.array([k.startswith(what) for k in KIND]+[False]) for what in ('pair', 'bulge'))
 _ADDS = np.array([(len(s), sum(c in 'GC' for c in s), k=='loop') for k,a,b in COLUMNS for s in [a if k=='loop' else (a+b).replace('-', '')]]+[(0,0,0)], np.float32)
 
-# %% ../nbs/04_cvae.ipynb #88292327
+# %% ../nbs/04_cvae.ipynb #ab4e49ee
 @lru_cache(maxsize=1<<18)
 def loop_energy(letters:bytes # Numbers of the columns from a pair, or from the first loop letter, to the next pair
                )->float: # kcal/mol
@@ -40,14 +40,14 @@ def loop_energy(letters:bytes # Numbers of the columns from a pair, or from the 
     h = hairpin_from_word(word if letters[0]<4 else 'gaaa'+word)
     return RNA.fold_compound(h.sequence, RNA.md(), RNA.OPTION_EVAL_ONLY).eval_loop_pt(1, RNA.ptable(h.structure))/100
 
-# %% ../nbs/04_cvae.ipynb #76cfcc62
+# %% ../nbs/04_cvae.ipynb #752efdaf
 class Tally:
     "What `n` hairpins hold, while they are written column by column."
     def __init__(self, n:int):
         self.letters, self.columns, self.pair = np.full((n, 100), END, np.uint8), 0, np.zeros(n, int) # the column of the last pair
         self.total = np.zeros((n, 5), np.float32) # nt, G and C, kcal/mol, nt of the terminal loop, bulges
 
-# %% ../nbs/04_cvae.ipynb #4eabd240
+# %% ../nbs/04_cvae.ipynb #d07f2d55
 @patch
 def add(self:Tally, column:np.ndarray # (n,) letters
        )->None:
@@ -61,7 +61,7 @@ def add(self:Tally, column:np.ndarray # (n,) letters
         self.pair[i] = self.columns
     self.columns += 1
 
-# %% ../nbs/04_cvae.ipynb #54335596
+# %% ../nbs/04_cvae.ipynb #79427a67
 CLADES = (*GROUPS, 'other')
 
 class Written(NamedTuple):
@@ -71,8 +71,9 @@ class Written(NamedTuple):
     label:Tensor # (n,) 1 a precursor, 0 not
     clade:Tensor # (n,) place in `CLADES`; len(CLADES): not given
     asked:Tensor # (n, 5) see `CONDITIONS`; NaN: not given
+    factors:Tensor # (n, 10) see `FACTORS`
 
-# %% ../nbs/04_cvae.ipynb #a7e96e8f
+# %% ../nbs/04_cvae.ipynb #5bab00b4
 def _clade(name):
     "Number of a clade; None is left open."
     if name is not None and name not in CLADES: raise ValueError(f'clade {name!r}: choose one of {", ".join(CLADES)}')
@@ -90,21 +91,21 @@ def written(hairpins:Sequence[Hairpin], # ACGU, with energy, at most 100 columns
     asked = np.concatenate([asked, tally.total[:,4:]], 1) # and bulges
     clade = [_clade(c) for c in (clades if clades is not None else [None]*len(hairpins))]
     return Written(torch.from_numpy(letters.copy()), torch.from_numpy(np.stack(before, 1)), torch.tensor(np.array(labels), dtype=torch.long),
-                   torch.tensor(clade, dtype=torch.long), torch.from_numpy(asked.astype(np.float32)))
+                   torch.tensor(clade, dtype=torch.long), torch.from_numpy(asked.astype(np.float32)), torch.from_numpy(plain_factors(hairpins).astype(np.float32)))
 
-# %% ../nbs/04_cvae.ipynb #4fa48aed
+# %% ../nbs/04_cvae.ipynb #daf93e48
 NATURE = 4096 # training hairpins of a label whose conditions are kept
 
 class HairpinCVAE(nn.Module):
     "Word -> z -> plan -> word, under conditions."
     def __init__(self, latents:int=16, hidden:int=320):
         super().__init__()
-        self.latents, self.beta, self.rate, self.forget = latents, 1., 16., .2 # in training: weight of the KL, its free nats, share of letters hidden from the head
+        self.latents, self.beta, self.rate, self.forget, self.tie = latents, 1., 16., .2, 4. # in training: weight of the KL, its free nats, share of letters hidden from the head, weight of the tie
         self.letter, self.label, self.clade = nn.Embedding(36, 32), nn.Embedding(2, 8), nn.Embedding(len(CLADES)+1, 8)
         self.condition = nn.Sequential(nn.Linear(26, 64), nn.ReLU(), nn.Linear(64, 48))
         down = lambda a, b: [nn.Conv1d(a, b, 5, stride=2, padding=2), nn.BatchNorm1d(b), nn.ReLU()]
         self.encoder = nn.Sequential(*down(32, 64), *down(64, 96), *down(96, 96), nn.Flatten())
-        self.posterior = nn.Sequential(nn.Linear(96*13+48, 192), nn.ReLU(), nn.Linear(192, 2*latents))
+        self.posterior = nn.Sequential(nn.Linear(96*13+48+len(FACTORS), 192), nn.ReLU(), nn.Linear(192, 2*latents))
         up = lambda a, b: [nn.ConvTranspose1d(a, b, 4, stride=2, padding=1), nn.ReLU()]
         self.unfold = nn.Sequential(nn.Linear(latents+48, 64*13), nn.ReLU(), nn.Unflatten(1, (64, 13)), *up(64, 64), *up(64, 64), *up(64, 48))
         self.rough, self.flat = nn.Linear(48, 35), nn.Linear(latents+48, 32)
@@ -112,24 +113,33 @@ class HairpinCVAE(nn.Module):
         self.drift = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 24))
         self.gru, self.out = nn.GRU(32+48+32+40+24, hidden, batch_first=True), nn.Linear(hidden, 35)
         self.register_buffer('nature', torch.full((2, NATURE, 6), torch.nan)) # of pseudo-hairpins, then precursors: clade and conditions; NaN: not known
+        self.register_buffer('quantiles', torch.full((len(FACTORS), 200), torch.nan)) # of the factors of training hairpins
         self.register_buffer('miss', torch.zeros(2)) # of both, by how much energies exceed what is asked, kcal/mol per nt
         self.register_buffer('centre', torch.tensor([85., .46, -.38, 8., 1.])); self.register_buffer('scale', torch.tensor([20., .1, .08, 4., 1.5]))
 
-# %% ../nbs/04_cvae.ipynb #1509a8a1
+# %% ../nbs/04_cvae.ipynb #bca5267d
 @patch
 def read_conditions(self:HairpinCVAE, label:Tensor, clade:Tensor, asked:Tensor)->Tensor: # (n, 48)
     "All conditions as one vector."
     given = ~asked.isnan()
     return self.condition(torch.cat([((asked-self.centre)/self.scale).nan_to_num(), given.float(), self.label(label), self.clade(clade)], -1))
 
+# %% ../nbs/04_cvae.ipynb #7afcb632
 @patch
-def infer(self:HairpinCVAE, letters:Tensor, condition:Tensor)->tuple[Tensor,Tensor]: # mu, logvar (n, latents)
+def normal_scores(self:HairpinCVAE, factors:Tensor)->Tensor: # (n, 10)
+    "Where factors stand among those of training hairpins."
+    if self.quantiles.isnan().any(): return torch.zeros_like(factors)
+    below, upto = (torch.searchsorted(self.quantiles, factors.T.contiguous(), right=right) for right in (False, True))
+    return torch.special.ndtri(((below+upto)/2/self.quantiles.shape[1]).clamp(.005, .995)).T
+
+@patch
+def infer(self:HairpinCVAE, words:Written, condition:Tensor)->tuple[Tensor,Tensor]: # mu, logvar (n, latents)
     "Posterior of z."
-    x = self.encoder(self.letter(letters.long()).transpose(1, 2))
-    mu, logvar = self.posterior(torch.cat([x, condition], -1)).chunk(2, -1)
+    x = self.encoder(self.letter(words.letters.long()).transpose(1, 2))
+    mu, logvar = self.posterior(torch.cat([x, condition, self.normal_scores(words.factors)], -1)).chunk(2, -1)
     return mu, logvar.clamp(-8, 4)
 
-# %% ../nbs/04_cvae.ipynb #b5dcb730
+# %% ../nbs/04_cvae.ipynb #9f0de401
 @patch
 def plan(self:HairpinCVAE, z:Tensor, condition:Tensor)->Tensor: # (n, 100, 80)
     "What is meant for each column."
@@ -141,7 +151,7 @@ def rough_logits(self:HairpinCVAE, plan:Tensor)->Tensor: # (n, columns, 35)
     "The letters as the plan alone has them."
     return self.rough(plan[...,:48])
 
-# %% ../nbs/04_cvae.ipynb #beaa6bf2
+# %% ../nbs/04_cvae.ipynb #28d434f8
 def _countdown(left, n):
     "Places in an embedding: 0 to n-1, and n if nothing was asked."
     return torch.where(left.isnan(), n, left.nan_to_num().round().clamp(0, n-1)).long()
@@ -159,7 +169,7 @@ def owed(self:HairpinCVAE, so_far:Tensor, # (n, columns, 5)
     x = torch.cat([behind/behind.new_tensor([4,6]), torch.tanh(behind/behind.new_tensor([1.5,2])), (rest/.2).clamp(-3, 3)], -1).nan_to_num()
     return torch.cat([*counts, self.drift(torch.cat([x, nt/80, so_far[...,2:3]/30], -1))], -1)
 
-# %% ../nbs/04_cvae.ipynb #50b7acf5
+# %% ../nbs/04_cvae.ipynb #dcfce5d8
 @patch
 def write(self:HairpinCVAE, before:Tensor, # (n, columns) the letters before
           owed:Tensor, plan:Tensor, state:Tensor|None=None
@@ -167,22 +177,23 @@ def write(self:HairpinCVAE, before:Tensor, # (n, columns) the letters before
     "Read on by one letter after the other."
     return self.gru(torch.cat([self.letter(before), plan, owed], -1), state)
 
-# %% ../nbs/04_cvae.ipynb #8a8aec88
+# %% ../nbs/04_cvae.ipynb #f8fc8c4f
 class Elbo(NamedTuple):
     "Nats for each hairpin."
     nll:Tensor # (n,)
     kl:Tensor # (n, latents)
     rough:Tensor # (n,) what the plan alone would pay
+    off:Tensor # (n,) no nats: squared distance of the tied latents from their factors; 0 where something is asked
 
 def _inside(letters):
     "Which columns count: up to and with the first end letter."
-    return torch.cat([torch.ones_like(letters[:,:1]), letters[:,:-1]!=END], 1)
+    return torch.cat([torch.ones_like(letters[:,:1], dtype=torch.bool), letters[:,:-1]!=END], 1)
 
 def _nats(logits, letters):
     "Cross entropy (n,) of the letters."
     return (cross_entropy(logits.transpose(1, 2), letters, reduction='none')*_inside(letters)).sum(1)
 
-# %% ../nbs/04_cvae.ipynb #43759483
+# %% ../nbs/04_cvae.ipynb #f411c3f7
 @patch
 def letter_logits(self:HairpinCVAE, plan:Tensor, words:Written)->Tensor: # (n, columns, 35)
     "Each letter, given the plan and those before."
@@ -198,16 +209,17 @@ def letter_nats(self:HairpinCVAE, z:Tensor, condition:Tensor, words:Written)->tu
     letters, plan = words.letters[:,:columns].long(), self.plan(z, condition)[:,:columns]
     return _nats(self.letter_logits(plan, words), letters), _nats(self.rough_logits(plan), letters)
 
-# %% ../nbs/04_cvae.ipynb #b62363b6
+# %% ../nbs/04_cvae.ipynb #54155144
 @patch
 def elbo_terms(self:HairpinCVAE, words:Written)->Elbo:
     "Both terms of the bound, with one draw of z."
     condition = self.read_conditions(words.label, words.clade, words.asked)
-    mu, logvar = self.infer(words.letters, condition)
+    mu, logvar = self.infer(words, condition)
     nll, rough = self.letter_nats(mu+torch.randn_like(mu)*(logvar/2).exp(), condition, words)
-    return Elbo(nll, .5*(mu**2 + logvar.exp() - 1 - logvar), rough)
+    off = ((mu[:,:len(FACTORS)]-self.normal_scores(words.factors))**2).sum(1)*words.asked.isnan().all(1)
+    return Elbo(nll, .5*(mu**2 + logvar.exp() - 1 - logvar), rough, off)
 
-# %% ../nbs/04_cvae.ipynb #c2c75d34
+# %% ../nbs/04_cvae.ipynb #22308e44
 def _hide(words):
     "Leave conditions open: none of a hairpin's in a quarter of the cases, all in three tenths."
     n = len(words.label)
@@ -221,15 +233,15 @@ def _half_open(words):
     "Every other hairpin without conditions."
     return words._replace(asked=words.asked.masked_fill((torch.arange(len(words.asked), device=words.asked.device)%2==0)[:,None], torch.nan))
 
-# %% ../nbs/04_cvae.ipynb #a0f5ecfb
+# %% ../nbs/04_cvae.ipynb #15800acd
 def _cvae_loss(model, *batch):
-    "Mean negative bound; in training with free nats, a warm-up and the rough guess."
+    "Mean negative bound; in training with free nats, a warm-up, the rough guess and the tie."
     words = Written(*batch)
-    nll, kl, rough = model.elbo_terms(_hide(words) if model.training else _half_open(words))
+    nll, kl, rough, off = model.elbo_terms(_hide(words) if model.training else _half_open(words))
     if not model.training: return (nll+kl.sum(1)).mean()
-    return nll.mean() + model.beta*kl.sum(1).mean().clamp(min=model.rate) + .2*rough.mean()
+    return nll.mean() + model.beta*kl.sum(1).mean().clamp(min=model.rate) + .2*rough.mean() + model.tie*off.mean()
 
-# %% ../nbs/04_cvae.ipynb #987333eb
+# %% ../nbs/04_cvae.ipynb #0ce48e7e
 class Lengths(Batches):
     "Rows of `Written` in batches of about equal length, in an order fixed by `seed`."
     def __init__(self, words:Written, size:int, seed:int):
@@ -238,12 +250,12 @@ class Lengths(Batches):
         parts = width.argsort().split(size)
         self.order = [parts[i] for i in torch.randperm(len(parts), generator=g)]
 
-# %% ../nbs/04_cvae.ipynb #78879a3a
+# %% ../nbs/04_cvae.ipynb #f15ca9be
 class Generator(Trained):
     "Writes new hairpins."
     kind, network = 'generator', HairpinCVAE
 
-# %% ../nbs/04_cvae.ipynb #5f66e794
+# %% ../nbs/04_cvae.ipynb #da38764f
 _LETTER, _NT, _MISMATCH = torch.arange(35), torch.from_numpy(_ADDS[:,0]), torch.tensor([k=='mismatch' for k in KIND]+[False])
 
 def _allowed(before, so_far, asked):
@@ -259,7 +271,7 @@ def _allowed(before, so_far, asked):
     may[left==3] &= ~_MISMATCH # a mismatch would leave one nucleotide, which cannot follow it
     return may
 
-# %% ../nbs/04_cvae.ipynb #8b83c435
+# %% ../nbs/04_cvae.ipynb #c9f3d28b
 class Code(NamedTuple):
     "Where hairpins stand."
     z:Tensor # (n, 16), standard normal
@@ -273,13 +285,13 @@ def take(self:Code, rows)->Code:
     "Some of the hairpins."
     return Code(*(x[rows] for x in self))
 
-# %% ../nbs/04_cvae.ipynb #31507be9
+# %% ../nbs/04_cvae.ipynb #001587dc
 def _catch_up(so_far, asked):
     "Conditions (n, 5), where the energy that is behind is added to the energy asked, per nucleotide left (at least 15)."
     behind = asked[:,2]*so_far[:,0]-so_far[:,2]
     return asked + (behind/(asked[:,0]-so_far[:,0]).clamp(min=15)).nan_to_num()[:,None]*torch.eye(5)[2]
 
-# %% ../nbs/04_cvae.ipynb #2d17d51b
+# %% ../nbs/04_cvae.ipynb #47fec00c
 def _walk(model, code, choose, temperature=1., pairs=100):
     "Write column by column; `choose(column, cumulated probabilities)` says which letters. Stop when each hairpin has so many pairs."
     tally, state, before, paired = Tally(len(code.z)), None, torch.full((len(code.z),), START), np.zeros(len(code.z), int)
@@ -295,7 +307,7 @@ def _walk(model, code, choose, temperature=1., pairs=100):
             if ((before==END).numpy() | (paired>=pairs)).all(): break
     return tally.letters
 
-# %% ../nbs/04_cvae.ipynb #def4e4d2
+# %% ../nbs/04_cvae.ipynb #12bacf8d
 @patch
 def letters(self:Generator, code:Code, temperature:float=1., pairs:int=100)->np.ndarray: # (n, 100)
     "Let the draws choose, until there are so many pairs."
@@ -312,17 +324,18 @@ def decode(self:Generator,
     "Write the hairpins that stand there."
     return [hairpin_from_word(w, f'sim-{i}') for i,w in enumerate(words_from_array(self.letters(code, temperature)), 1)]
 
-# %% ../nbs/04_cvae.ipynb #e294c618
+# %% ../nbs/04_cvae.ipynb #84382381
 @patch
 def encode(self:Generator,
            hairpins:Sequence[Hairpin], # ACGU, with energy, at most 100 columns
            label:int=1, # 1 a precursor, 0 a pseudo-hairpin
            clade:str|None=None, # Of `CLADES`
-          )->Code: # Nothing asked: all that they are is in `z` and `draws`
+           given:Sequence[str]=(), # Of `CONDITIONS`: asked for, as they are
+          )->Code: # All else that they are is in `z` and `draws`
     "Find the place of hairpins; `decode` writes them again."
     words = written(hairpins, [label]*len(hairpins), [clade]*len(hairpins))
-    words = words._replace(asked=torch.full_like(words.asked, torch.nan))
-    with inference(self.model): z, _ = self.model.infer(words.letters, self.model.read_conditions(words.label, words.clade, words.asked))
+    words = words._replace(asked=words.asked.masked_fill(torch.tensor([c not in given for c in CONDITIONS]), torch.nan))
+    with inference(self.model): z, _ = self.model.infer(words, self.model.read_conditions(words.label, words.clade, words.asked))
     code = Code(z, torch.zeros(len(hairpins), 100, dtype=torch.float64), words.label, words.clade, words.asked)
     def choose(t, cumulated):
         letter = words.letters[:,t].long()
@@ -334,7 +347,7 @@ def encode(self:Generator,
     spare = torch.randn(code.draws.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     return code._replace(draws=torch.where(_inside(words.letters), code.draws, spare))
 
-# %% ../nbs/04_cvae.ipynb #e043b650
+# %% ../nbs/04_cvae.ipynb #110e14a9
 def _asked(n, given):
     "Conditions as a table (n, 5), NaN where open."
     asked = np.full((n, 5), np.nan, np.float32)
@@ -345,7 +358,7 @@ def _asked(n, given):
     if (asked[:,3]+2>asked[:,0]).any(): raise ValueError('loop: must leave room for a pair within the length')
     return torch.from_numpy(asked)
 
-# %% ../nbs/04_cvae.ipynb #74b11516
+# %% ../nbs/04_cvae.ipynb #35822e51
 @patch
 def like_nature(self:HairpinCVAE, label:int, clade:Tensor, asked:Tensor, seed:int=0)->tuple[Tensor,Tensor]: # clade, asked
     "Fill what is open from training hairpins of this label, the likelier the nearer they are to what is given."
@@ -360,7 +373,7 @@ def like_nature(self:HairpinCVAE, label:int, clade:Tensor, asked:Tensor, seed:in
     no_room = (filled[:,3]+2>filled[:,0])[:,None]
     return torch.where(clade<len(CLADES), clade, found[:,0].long()), torch.where(no_room, asked, filled)
 
-# %% ../nbs/04_cvae.ipynb #a7826f11
+# %% ../nbs/04_cvae.ipynb #fc53f6d6
 @patch
 def draw(self:Generator,
          n:int, # How many
@@ -379,7 +392,7 @@ def draw(self:Generator,
     clade, asked = self.model.like_nature(label, torch.full((n,), _clade(clade)), asked, seed)
     return Code(z, draws, torch.full((n,), label), clade, asked-self.model.miss[label]*torch.eye(5)[2])
 
-# %% ../nbs/04_cvae.ipynb #bba73c36
+# %% ../nbs/04_cvae.ipynb #16bad8b5
 PROOF = (8, 16, 24) # pairs
 
 @lru_cache(maxsize=1<<18)
@@ -404,7 +417,7 @@ def _held_each(letters, n_jobs):
     tasks = (delayed(lambda rows: [_held(l) for l in rows])(rows) for rows in chunks(letters, 128))
     return np.array([x for part in Parallel(n_jobs if len(letters)>512 else 1)(tasks) for x in part], int).reshape(-1, 2).T
 
-# %% ../nbs/04_cvae.ipynb #5a089e28
+# %% ../nbs/04_cvae.ipynb #c1ac2e5e
 @patch
 def proofread(self:Generator,
               code:Code,
@@ -423,7 +436,7 @@ def proofread(self:Generator,
         draws[todo] = torch.where(torch.arange(100)>=held[:,None], new, draws[todo])
     return code._replace(draws=draws)
 
-# %% ../nbs/04_cvae.ipynb #9776aaec
+# %% ../nbs/04_cvae.ipynb #ae6517d0
 class Samples(NamedTuple):
     "Hairpins as designed, and as ViennaRNA folds them."
     designed:list[Hairpin]
@@ -447,7 +460,7 @@ def _repr_html_(self:Samples)->str:
     figure = lambda d, r: f'<figure style="display:inline-block;margin:4px;width:48%">{draw_hairpin(r, width=380)}<figcaption>F1 of designed and folded pairs {pair_f1(d.structure, r.structure):.2f}</figcaption></figure>'
     return ''.join(map(figure, self.designed[:8], self.refolded))
 
-# %% ../nbs/04_cvae.ipynb #cc1e37c6
+# %% ../nbs/04_cvae.ipynb #aa7fcc73
 @patch
 def until_folded(self:Generator, n:int, tries:int=50, temperature:float=1., seed:int=0, n_jobs:int=-1, **conditions)->tuple[Samples, np.ndarray]:
     "Draw each hairpin anew until it refolds to its design; the samples and their places among the `n`."
@@ -461,7 +474,7 @@ def until_folded(self:Generator, n:int, tries:int=50, temperature:float=1., seed
     rows = sorted(found)
     return Samples(*([found[r][k] for r in rows] for k in (0,1)), drawn), np.array(rows, int)
 
-# %% ../nbs/04_cvae.ipynb #bdea7cd3
+# %% ../nbs/04_cvae.ipynb #552e41f8
 @patch
 def sample(self:Generator,
            n:int, # How many
@@ -477,7 +490,7 @@ def sample(self:Generator,
     if len(rows)<n: raise ValueError(f'strict: {n-len(rows)} of {n} hairpins never folded as designed in 50 tries; ask for something less unusual')
     return Samples(*([Hairpin(f'sim-{i}', h.sequence, h.structure, h.mfe) for i,h in enumerate(hs, 1)] for hs in samples[:2]), samples.drawn)
 
-# %% ../nbs/04_cvae.ipynb #59863de1
+# %% ../nbs/04_cvae.ipynb #008cdeae
 def _mix_codes(a, b, share):
     "On the arc from `a` to `b`; `share` (n, 1), 0 is `a`."
     near, far = torch.cos(share*torch.pi/2), torch.sin(share*torch.pi/2)
@@ -491,7 +504,7 @@ def interpolate(self:Generator, a:Hairpin, b:Hairpin, n:int=7, # Hairpins, `a` a
     code = _mix_codes(ends.take([0]*n), ends.take([1]*n), torch.linspace(0, 1, n, dtype=torch.float64)[:,None])
     return self.write_and_fold(code, n_jobs=n_jobs)
 
-# %% ../nbs/04_cvae.ipynb #c0c2d3f8
+# %% ../nbs/04_cvae.ipynb #04b94e9f
 @patch
 def neighbours(self:Generator, h:Hairpin,
                radius:float=.1, # 0: `h` itself, 1: any hairpin
@@ -501,7 +514,7 @@ def neighbours(self:Generator, h:Hairpin,
     code = _mix_codes(self.encode([h], label, clade).take([0]*n), self.draw(n, label, clade, seed=seed), torch.full((n,1), radius, dtype=torch.float64))
     return self.write_and_fold(code, n_jobs=n_jobs)
 
-# %% ../nbs/04_cvae.ipynb #cefdd3dd
+# %% ../nbs/04_cvae.ipynb #f195a2cb
 @patch
 def elbo(self:Generator, words:Written, seed:int=0)->Elbo: # On the CPU
     "Nats that each hairpin costs."
@@ -518,14 +531,14 @@ def importance_bound(self:Generator, words:Written, draws:int=50, seed:int=0)->T
         torch.manual_seed(seed)
         for w in (Written(*b) for b in Batches(words, 512)):
             condition = model.read_conditions(w.label, w.clade, w.asked)
-            mu, logvar = model.infer(w.letters, condition)
+            mu, logvar = model.infer(w, condition)
             noise = torch.randn(draws, *mu.shape)
             z = mu+noise*(logvar/2).exp()
             log_ratio = ((noise**2+logvar-z**2)/2).sum(-1) # log p(z) - log q(z)
             out.append(-torch.logsumexp(torch.stack([r-model.letter_nats(x, condition, w)[0] for r,x in zip(log_ratio, z)]), 0)+np.log(draws))
     return torch.cat(out)
 
-# %% ../nbs/04_cvae.ipynb #0506cda9
+# %% ../nbs/04_cvae.ipynb #f1bfca6a
 def _evaluated(designs):
     "Designs with the energy of their own structure."
     return [Hairpin(h.name, h.sequence, h.structure, RNA.eval_structure_simple(h.sequence, h.structure)) for h in designs]
@@ -535,7 +548,7 @@ def obtained(hairpins:Sequence[Hairpin] # With energy; of several hairpins the a
     "Measure what can be asked for."
     return written([Hairpin(h.name, h.sequence, axis(h.structure), h.mfe) for h in hairpins], [1]*len(hairpins)).asked.numpy()
 
-# %% ../nbs/04_cvae.ipynb #61313297
+# %% ../nbs/04_cvae.ipynb #b9fd9f1a
 def _nature(words, seed):
     "Clades and conditions (2, NATURE, 6) of hairpins drawn from each label, none beyond what can be asked; NaN where there are none."
     g, rows = torch.Generator().manual_seed(seed), torch.cat([words.clade[:,None], words.asked], 1)
@@ -555,6 +568,8 @@ def fit(self:Generator,
     def batches(epoch):
         self.model.beta, self.model.forget = min(1, (epoch+1)/3), .2*(epoch<epochs*2/3)
         return Lengths(words, int(np.clip(len(words.label)//100, 4, 96)), self.seed*1000+epoch)
+    steps = (torch.arange(self.model.quantiles.shape[1])+.5)/self.model.quantiles.shape[1]
+    self.model.quantiles.copy_(torch.quantile(words.factors, steps, 0, interpolation='nearest').T)
     with torch.random.fork_rng():
         torch.manual_seed(self.seed*1000)
         self.history = train_epochs(self.model, _cvae_loss, batches, Batches(validation, 512), epochs, amp=False, device=device, checkpoint=folder and Path(folder)/'generator.checkpoint')
@@ -569,7 +584,7 @@ def _miss(self:Generator, label):
     code = self.proofread(self.draw(300, label, seed=self.seed))
     return (torch.from_numpy(obtained(self.write_and_fold(code).refolded))-code.asked)[:,2].mean().nan_to_num().item()
 
-# %% ../nbs/04_cvae.ipynb #4f6fc822
+# %% ../nbs/04_cvae.ipynb #368a3ed0
 def _table(s, detector, asked):
     "Samples as a table: scored, and what was asked beside what came out."
     by_condition = lambda what, x: {f'{what}_{c}': x[:,k] for k,c in enumerate(CONDITIONS)}
@@ -580,7 +595,7 @@ def _table(s, detector, asked):
     out.attrs['drawn'] = s.drawn
     return out
 
-# %% ../nbs/04_cvae.ipynb #e52861b0
+# %% ../nbs/04_cvae.ipynb #ca7dac9f
 def simulate(
     generator:Generator,
     detector:Detector,
@@ -592,7 +607,7 @@ def simulate(
     s = generator.sample(n, seed=seed, **options)
     return _table(s, detector, _asked(n, options))
 
-# %% ../nbs/04_cvae.ipynb #d5e10df7
+# %% ../nbs/04_cvae.ipynb #7cf72e40
 def _climb(model, detector, code, write, steps, lr):
     "Move z up the detector's score of the picture that `write` gives, held near the origin by the prior; the best z on the way."
     z, best, top = code.z.clone().requires_grad_(), code.z, torch.full((len(code.z),), -torch.inf)
@@ -607,7 +622,7 @@ def _climb(model, detector, code, write, steps, lr):
         optimiser.step()
     return best
 
-# %% ../nbs/04_cvae.ipynb #a811b3a4
+# %% ../nbs/04_cvae.ipynb #38288cdd
 @patch
 def design(self:Generator, detector:Detector,
            n:int=8, steps:int=30, lr:float=.1, seed:int=0, n_jobs:int=-1,
@@ -623,7 +638,7 @@ def design(self:Generator, detector:Detector,
     out = after.assign(score_before=before.score, picture_score=detector.predict_proba(samples[1].designed)[:,1], off=np.nan_to_num(abs(off)).max(1))
     return out.assign(fooled=(out.picture_score>=detector.threshold) & ((out.score<detector.threshold) | (out.pair_f1<.8) | (out.off>1)))
 
-# %% ../nbs/04_cvae.ipynb #36c4213f
+# %% ../nbs/04_cvae.ipynb #f82a989d
 def without_conditions(words:Written)->Written:
     "The same hairpins without conditions."
     return words._replace(asked=torch.full_like(words.asked, torch.nan), clade=torch.full_like(words.clade, len(CLADES)))
@@ -631,7 +646,7 @@ def without_conditions(words:Written)->Written:
 def _nats_row(generator, words, draws):
     "Means over hairpins."
     e, columns = generator.elbo(words), ((words.letters!=END).sum(1)+1).clamp(max=100).double().mean().item()
-    with inference(generator.model): mu, _ = generator.model.infer(words.letters, generator.model.read_conditions(*words[2:5]))
+    with inference(generator.model): mu, _ = generator.model.infer(words, generator.model.read_conditions(*words[2:5]))
     row = dict(nll=e.nll.mean().item(), kl=e.kl.sum(1).mean().item(), weighted=generator.importance_bound(words, draws).mean().item(), plan_nll=e.rough.mean().item())
     return dict(hairpins=len(e.nll), **row, nats_per_column=row['weighted']/columns, active_latents=int((mu.var(0)>.01).sum()))
 
@@ -645,7 +660,7 @@ def likelihood_table(generator:Generator, words:Written,
         rows |= {(name, 'open'): _nats_row(generator, without_conditions(some), draws), (name, 'given'): _nats_row(generator, some, draws)}
     return pd.DataFrame(rows).T.rename_axis(['label', 'conditions'])
 
-# %% ../nbs/04_cvae.ipynb #d55ae20c
+# %% ../nbs/04_cvae.ipynb #3bd9797e
 def _agreement(a, b):
     "Share of columns with equal letters, and of equal kind, over the longer word; then the correlation of each condition."
     x, y = (word_array([column_word(h) for h in hs]) for hs in (a, b))
@@ -660,7 +675,7 @@ def recall_table(generator:Generator, hairpins:Sequence[Hairpin], label:int=1, s
     kept = {'z and draws': code, 'z': code._replace(draws=new.draws), 'nothing': new}
     return pd.DataFrame({k: _agreement(generator.decode(c), hairpins) for k,c in kept.items()}).T
 
-# %% ../nbs/04_cvae.ipynb #1bb7f204
+# %% ../nbs/04_cvae.ipynb #f587db0d
 def r_squared(asked:np.ndarray, got:np.ndarray)->float:
     "1 - squared misses / variance of what was asked."
     return 1-((got-asked)**2).sum()/((asked-asked.mean())**2).sum()
@@ -678,7 +693,7 @@ def control_table(generator:Generator,
             rows['alone' if len(together)==1 else 'four together', c] = dict(R2=r_squared(wanted[:,k], got[:,k]), miss=np.abs(got[:,k]-wanted[:,k]).mean(), R2_of_design=r_squared(wanted[:,k], design[:,k]))
     return pd.DataFrame(rows).T.rename_axis(['asked', 'condition'])
 
-# %% ../nbs/04_cvae.ipynb #67d54758
+# %% ../nbs/04_cvae.ipynb #d3ae3686
 class GenerationSet(NamedTuple):
     "Hairpins that the generator can write."
     hairpins:list[Hairpin]
@@ -698,7 +713,7 @@ def spelled(s:GenerationSet)->Written:
     "The set as the network learns it."
     return written(s.hairpins, s.records.label.to_numpy(), [g or None for g in s.records.group])
 
-# %% ../nbs/04_cvae.ipynb #299f6a75
+# %% ../nbs/04_cvae.ipynb #66baace6
 LIMITS = ("Samples are statistical look-alikes, not known molecules; part of them fold otherwise than designed: refold and select (strict). They are proofread while they are written; their folds "
           "are somewhat surer, and their sequences less repetitive, than nature's. Trained on single hairpins of at most 100 columns; what is asked outside the range of natural "
           'precursors is extrapolation. Not for naming, registering or counting real microRNAs.')
@@ -722,7 +737,7 @@ def _tree(table):
     "A table with two index levels as nested dictionaries."
     return {a: table.loc[a].to_dict('index') for a in table.index.unique(0)}
 
-# %% ../nbs/04_cvae.ipynb #01e7cfc3
+# %% ../nbs/04_cvae.ipynb #f1dee0a0
 def train_generator_on(
     data:TrainingSet,
     folder:str|Path, # For weights, card and curves; a stopped training goes on from its checkpoint there

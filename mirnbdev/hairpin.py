@@ -230,6 +230,11 @@ def _shade(score):
     return 'rgb({},{},{})'.format(*(round(255+(c-255)*min(abs(score),1)) for c in end))
 
 # %% ../nbs/00_hairpin.ipynb #420f1ec1
+def _scale(top):
+    "The colours from -`top` to `top`."
+    boxes = ''.join(f'<rect x="{30+k*3}" y="15" width="3" height="6" fill="{_shade(k/10-1)}"/>' for k in range(21))
+    return f'<text x="28" y="21" font-size="7" text-anchor="end">{-top:.2g}</text>{boxes}<text x="96" y="21" font-size="7" text-anchor="start">{top:.2g}</text>'
+
 def _lines(xy, links, style):
     "SVG lines between the linked points."
     return ''.join(f'<line x1="{xy[i,0]:.1f}" y1="{xy[i,1]:.1f}" x2="{xy[j,0]:.1f}" y2="{xy[j,1]:.1f}" {style}/>' for i,j in links)
@@ -242,7 +247,7 @@ def _circles(xy, letters, fills):
 # %% ../nbs/00_hairpin.ipynb #21124f17
 def draw(
     h:Hairpin,
-    scores:np.ndarray|None=None, # (n,), a score for each nucleotide; colour shows it, scaled to the largest
+    scores:np.ndarray|None=None, # (n,), a score for each nucleotide; colour shows it, up to the largest, which the scale names
     width:int=700, # Largest width, pixels
 )->str: # SVG
     "Draw the secondary structure of `h`."
@@ -250,13 +255,13 @@ def draw(
     xy = xy - xy.min(0) + (24, 30)
     w, ht = xy.max(0) + (24, 18)
     if scores is None: fills = [COLOURS.get(c, '#999') for c in h.sequence]
-    else: fills = [_shade(s/(np.abs(scores).max() or 1)) for s in scores]
+    else: top = np.abs(scores).max() or 1; fills = [_shade(s/top) for s in scores]
     n, pairs = len(h), [(i,j) for i,j in enumerate(pair_table(h.structure)) if j>i]
     ends = ''.join(f'<text x="{xy[i,0]-13:.1f}" y="{xy[i,1]+3:.1f}">{t}</text>' for i,t in ((0,"5'"), *([(n-1,"3'")] if n>1 else [])))
     title = escape(f"{h.name}  {n} nt" + ('' if h.mfe is None else f'  {h.mfe:.1f} kcal/mol'))
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w:.0f} {ht:.0f}" width="{min(w, width):.0f}" style="max-width:100%" '
             f'font-family="sans-serif" font-size="8" text-anchor="middle"><rect width="100%" height="100%" fill="white"/>'
-            f'<text x="4" y="11" font-size="10" text-anchor="start">{title}</text>'
+            f'<text x="4" y="11" font-size="10" text-anchor="start">{title}</text>' + ('' if scores is None else _scale(top))
             + _lines(xy, [(i,i+1) for i in range(n-1)], 'stroke="#bbb"') + _lines(xy, pairs, 'stroke="#333" stroke-width="1.6"')
             + _circles(xy, h.sequence, fills) + ends + '</svg>')
 

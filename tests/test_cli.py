@@ -193,7 +193,38 @@ def test_explain_scores_every_nucleotide(tmp_path):
     r = mirnbdev('explain', 'a.fa', cwd=tmp_path)
     check(r, 1)
     rows = list(csv.DictReader(r.stdout.decode().splitlines(), delimiter='\t'))
-    assert ''.join(x['nucleotide'] for x in rows)==MIR21 and [x['name'] for x in rows][-1]=='r1'
+    assert ''.join(x['nucleotide'] for x in rows)==MIR21 and rows[-1]['name']=='r1' and rows[-1]['flags'].startswith('failed')
+
+def test_explain_writes_a_page_that_needs_no_network(tmp_path):
+    (tmp_path/'a.fa').write_bytes(fasta(MIR21, 'ACGX', MIR21))
+    check(mirnbdev('explain', 'a.fa', '-o', 'out', '--method', 'deeplift', cwd=tmp_path), 1)
+    page = (tmp_path/'out'/'explanation.html').read_text()
+    assert 'src="http' not in page and '<link' not in page and MIR21 in page and 'deeplift' in page
+    assert [p.read_bytes()[:4] for p in sorted((tmp_path/'out'/'pictures').iterdir())]==[b'\x89PNG']*2
+    assert len((tmp_path/'out'/'scores.tsv').read_text().splitlines())==1+2*len(MIR21)+1
+
+def test_explain_of_nothing_that_folds(tmp_path):
+    (tmp_path/'a.fa').write_bytes(fasta('ACGX'))
+    check(mirnbdev('explain', 'a.fa', '-o', 'out', cwd=tmp_path), 1)
+    assert 'No record could be folded' in (tmp_path/'out'/'explanation.html').read_text()
+
+def test_the_explanation_follows_the_reader(tmp_path, page):
+    (tmp_path/'a.fa').write_bytes(fasta(MIR21, MIR21[5:-5]))
+    check(mirnbdev('explain', 'a.fa', '-o', 'out', cwd=tmp_path), 0)
+    trouble = []
+    page.on('pageerror', lambda e: trouble.append(str(e)))
+    page.goto((tmp_path/'out'/'explanation.html').as_uri())
+    assert page.locator('.structure circle').count()==page.locator('.logo g').count()==len(MIR21)
+    page.locator('.which').select_option(index=1)
+    assert page.locator('.structure circle').count()==page.locator('.logo g').count()==len(MIR21)-10 and not trouble
+
+def test_latents_of_what_can_be_written(tmp_path):
+    (tmp_path/'a.fa').write_bytes(fasta(MIR21, 'ACGX', 'A'*30, MIR21+MIR21, MIR21.lower().replace('u', 't')))
+    r = mirnbdev('latent', 'a.fa', cwd=tmp_path)
+    check(r, 1)
+    rows = list(csv.DictReader(r.stdout.decode().splitlines(), delimiter='\t'))
+    assert [bool(x['z0_length']) for x in rows]==[True, False, False, False, True] and all(rows[0][k]==rows[4][k] for k in rows[0] if k.startswith('z'))
+    assert [x['flags'].split(':')[0].split(';')[-1] for x in rows]==['', 'failed', 'no_pairs', 'several_hairpins', '']
 
 def test_a_report_is_one_self_contained_page(tmp_path):
     check(mirnbdev('report', '-n', 6, '-o', 'out', cwd=tmp_path), 0)
