@@ -19,6 +19,7 @@ from mirnbdev.data import data_file, family_pairs, join_clusters, kin_pairs, rea
 from mirnbdev.encoding import column_word, hairpin_from_image, hairpin_from_word
 from mirnbdev.factors import correlate, factor_table
 from mirnbdev.hairpin import Hairpin, refold
+from mirnbdev.latent import latent_table
 from mirnbdev.rules import all_conditions, fit_rules, stability
 from mirnbdev.scorecard import is_decodable
 from detector import interval, table, write
@@ -45,8 +46,7 @@ def measured(split):
 def latents(hairpins):
     "Where the generator places them, a column a latent; all encoded alike, whatever their label."
     g = Generator.load()
-    z = np.concatenate([g.encode(hairpins[i:i+500]).z.numpy() for i in range(0, len(hairpins), 500)])
-    return pd.DataFrame(z, columns=[f'z{i}' for i in range(1, z.shape[1]+1)])
+    return pd.concat([latent_table(g, hairpins[i:i+500]) for i in range(0, len(hairpins), 500)], ignore_index=True)
 
 @cache
 def ours(split):

@@ -9,7 +9,7 @@ __all__ = ['app', 'Input', 'Output', 'Iupac', 'Jobs', 'Model', 'Seed', 'COLUMNS'
            'window_rows', 'detect', 'with_nearest', 'simulate', 'read_designs', 'score', 'explain', 'latent_rows',
            'latent', 'report', 'main', 'resumable', 'training_data', 'model_folder', 'detector', 'generator']
 
-# %% ../nbs/09_cli.ipynb #96d562f2
+# %% ../nbs/09_cli.ipynb #5b697184
 import os, re, shutil, sys, tempfile, zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ from tqdm import tqdm
 from .encoding import HEIGHT, encode as encode_hairpins, hairpin_flags, png, stack_images
 from .hairpin import Failed, Hairpin, Record, arms, chunks, fold_many, open_whole, read_fasta
 
-# %% ../nbs/09_cli.ipynb #71fd6172
+# %% ../nbs/09_cli.ipynb #d8842541
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
                   context_settings=dict(help_option_names=['-h', '--help']), help='MicroRNA precursors: encode, detect, simulate, score, explain, find latents; train on your own.')
 
@@ -31,13 +31,13 @@ def say(message)->None:
     "One line on stderr, beside a progress bar too."
     tqdm.write(f'mirnbdev: {message}', file=sys.stderr)
 
-# %% ../nbs/09_cli.ipynb #20205b9a
+# %% ../nbs/09_cli.ipynb #de0a4d39
 def _reason(e):
     "One line for an exception."
     if isinstance(e, OSError) and e.strerror: return f'{e.filename}: {e.strerror}' if e.filename else e.strerror
     return str(e) if isinstance(e, (ValueError, OSError)) else f'{type(e).__name__}: {e}'
 
-# %% ../nbs/09_cli.ipynb #a72b288d
+# %% ../nbs/09_cli.ipynb #575b02c2
 def plain_errors(f):
     "Turn exceptions of the command `f` into one line and an exit status."
     @wraps(f)
@@ -55,13 +55,13 @@ def plain_errors(f):
             raise typer.Exit(1)
     return command
 
-# %% ../nbs/09_cli.ipynb #c7110f53
+# %% ../nbs/09_cli.ipynb #eb290a4d
 def _readable(path:str)->str:
     "An input that exists, or '-'."
     if path!='-' and not Path(path).is_file() and not Path(path).is_fifo(): raise typer.BadParameter(f'{path}: no such file')
     return path
 
-# %% ../nbs/09_cli.ipynb #3fd699d1
+# %% ../nbs/09_cli.ipynb #24b9d45f
 def _writable(path:str)->str:
     "An output in a folder that exists and can be written, or '-'."
     parent = Path(path).parent
@@ -69,13 +69,13 @@ def _writable(path:str)->str:
     if path!='-' and Path(path).is_dir(): raise typer.BadParameter(f'{path}: is a folder')
     return path
 
-# %% ../nbs/09_cli.ipynb #380b11b2
+# %% ../nbs/09_cli.ipynb #44f1fe18
 def _folder(path:str)->str:
     "A folder, there or to be made."
     if Path(path).exists() and not Path(path).is_dir(): raise typer.BadParameter(f'{path}: is a file, not a folder')
     return path
 
-# %% ../nbs/09_cli.ipynb #b40a0728
+# %% ../nbs/09_cli.ipynb #5aa85f94
 Input  = Annotated[str, typer.Argument(metavar='FASTA', help='Sequences, plain or gzip; - is standard input.', callback=_readable)]
 Output = Annotated[str, typer.Option('--output', '-o', help='Where to write; - is standard output.', callback=_writable)]
 Iupac  = Annotated[bool, typer.Option('--iupac', help='Keep letters such as N, drawn black and unpaired.')]
@@ -83,14 +83,14 @@ Jobs   = Annotated[int, typer.Option('--jobs', '-j', help='Processes for folding
 Model  = Annotated[str|None, typer.Option('--model', help='Folder with weights; the shipped ones if not given.')]
 Seed   = Annotated[int, typer.Option('--seed', help='Equal seeds give equal results.')]
 
-# %% ../nbs/09_cli.ipynb #214fbda6
+# %% ../nbs/09_cli.ipynb #3c0a414e
 def _suffix(path, *allowed):
     "The ending of `path`, which says what to write."
     suffix = Path(path).suffix
     if suffix not in allowed: raise typer.BadParameter(f'{path}: the output must end in {" or ".join(allowed)}')
     return suffix
 
-# %% ../nbs/09_cli.ipynb #655f150a
+# %% ../nbs/09_cli.ipynb #6f2537b4
 class Row(NamedTuple):
     "A record of the input, folded or failed."
     hairpin:Hairpin|Failed
@@ -100,7 +100,7 @@ class Tally:
     "Flags records, and counts what failed."
     def __init__(self): self.failed, self.names = 0, set()
 
-# %% ../nbs/09_cli.ipynb #8421a94d
+# %% ../nbs/09_cli.ipynb #25c9d3d3
 @patch
 def named(self:Tally, name:str, flags:list[str])->str: # Joined by ';'
     "Flags of a record, with `duplicate_name` if its name was met before."
@@ -116,20 +116,20 @@ def row(self:Tally, h:Hairpin|Failed)->Row:
     say(h.reason)
     return Row(h, self.named(h.name, ['failed: '+h.reason.removeprefix(f'{h.name}: ').split(';')[0]]))
 
-# %% ../nbs/09_cli.ipynb #79370a01
+# %% ../nbs/09_cli.ipynb #ac538eb5
 @patch
 def close(self:Tally)->None:
     "Exit with status 1 if a record failed."
     if self.failed: say(f'{self.failed} record(s) failed'); raise typer.Exit(1)
 
-# %% ../nbs/09_cli.ipynb #767b3a3e
+# %% ../nbs/09_cli.ipynb #9354fff5
 def folded(source:str, tally:Tally, iupac:bool=False, jobs:int=-1, size:int=256 # Records a batch
           )->Iterator[list[Row]]:
     "Read, fold and flag, in batches and as a stream; a progress bar on a terminal."
     hairpins = fold_many(read_fasta(source), n_jobs=jobs, iupac=iupac, errors='keep')
     yield from chunks(map(tally.row, tqdm(hairpins, unit=' records', disable=None)), size)
 
-# %% ../nbs/09_cli.ipynb #4e4ab1d1
+# %% ../nbs/09_cli.ipynb #d59ee744
 def good(rows:list[Row])->list[Hairpin]:
     "The hairpins among `rows`."
     return [r.hairpin for r in rows if isinstance(r.hairpin, Hairpin)]
@@ -139,20 +139,20 @@ def spread(rows:list[Row], values:np.ndarray, empty)->list: # A value a row
     values = iter(values)
     return [next(values) if isinstance(r.hairpin, Hairpin) else empty for r in rows]
 
-# %% ../nbs/09_cli.ipynb #a2c9f3cf
+# %% ../nbs/09_cli.ipynb #21bdffa2
 def _header(f, n):
     "Write the npy header of n images."
     f.seek(0)
     np.lib.format.write_array_header_1_0(f, dict(descr='|u1', fortran_order=False, shape=(n, HEIGHT, 100, 3)))
 
-# %% ../nbs/09_cli.ipynb #b576659f
+# %% ../nbs/09_cli.ipynb #0ac99e67
 def _member(z, name):
     "Open a member of the zip file, without the time of day: equal input gives equal bytes."
     info = zipfile.ZipInfo(name+'.npy')
     info.compress_type = zipfile.ZIP_DEFLATED
     return z.open(info, 'w', force_zip64=True)
 
-# %% ../nbs/09_cli.ipynb #84fbe262
+# %% ../nbs/09_cli.ipynb #98851bdf
 def _images(rows):
     "One image a row; white where a record failed."
     out = np.full((len(rows), HEIGHT, 100, 3), 255, np.uint8)
@@ -160,7 +160,7 @@ def _images(rows):
     if hairpins: out[spread(rows, [True]*len(hairpins), False)] = encode_hairpins(hairpins).images
     return out
 
-# %% ../nbs/09_cli.ipynb #f6cd6db6
+# %% ../nbs/09_cli.ipynb #881fdaa4
 def write_npz(batches:Iterator[list[Row]], path:str)->None:
     "Stream rows into an npz file: images, names, sequences, structures, mfe, flags."
     columns = dict(names=[], sequences=[], structures=[], mfe=[], flags=[])
@@ -178,7 +178,7 @@ def write_npz(batches:Iterator[list[Row]], path:str)->None:
             for name,values in columns.items():
                 with _member(z, name) as m: np.lib.format.write_array(m, np.array(values, float if name=='mfe' else str), allow_pickle=False)
 
-# %% ../nbs/09_cli.ipynb #0dd362d0
+# %% ../nbs/09_cli.ipynb #a6427780
 def _write_pictures(batches, path, most=20):
     "Draw the first records below each other, and say how many are left out."
     images, n = [], 0
@@ -187,7 +187,7 @@ def _write_pictures(batches, path, most=20):
     if n>most: say(f'{path}: shows the first {most} of {n} records; an .npz file holds all')
     with open_whole(path, 'wb') as f: f.write(png(stack_images(images), zoom=6))
 
-# %% ../nbs/09_cli.ipynb #10db5649
+# %% ../nbs/09_cli.ipynb #75a45f15
 @app.command()
 @plain_errors
 def encode(input:Input, output:Output, iupac:Iupac=False, jobs:Jobs=-1):
@@ -199,7 +199,7 @@ def encode(input:Input, output:Output, iupac:Iupac=False, jobs:Jobs=-1):
     write(folded(input, tally, iupac, jobs), output)
     tally.close()
 
-# %% ../nbs/09_cli.ipynb #3a9c37f2
+# %% ../nbs/09_cli.ipynb #06d99339
 COLUMNS = ('name', 'length', 'probability', 'call', 'structure', 'mfe', 'columns', 'flags')
 
 def _cells(h, flags, p, beyond, threshold):
@@ -214,7 +214,7 @@ def detection_rows(rows:list[Row], detector)->list[tuple]:
     scores, beyond = spread(rows, detector.predict_proba(hairpins)[:,1], None), spread(rows, detector.out_of_range(hairpins), '')
     return [_cells(*r, p, b, detector.threshold) for r,p,b in zip(rows, scores, beyond)]
 
-# %% ../nbs/09_cli.ipynb #f7dd1e2e
+# %% ../nbs/09_cli.ipynb #cdf9c764
 WINDOW_COLUMNS = (*COLUMNS, 'start', 'end', 'strand', 'hairpins')
 
 def window_rows(source:str, detector, tally:Tally, jobs:int=-1, both_strands:bool=False)->Iterator[tuple]:
@@ -226,7 +226,7 @@ def window_rows(source:str, detector, tally:Tally, jobs:int=-1, both_strands:boo
         elif s.best is None: yield s.name, '', '', 0, '', '', '', tally.named(s.name, ['no_hairpin']), '', '', '', 0
         else: yield *detection_rows([tally.row(s.best.hairpin)], detector)[0], s.best.start, s.best.end, s.best.strand, s.hairpins
 
-# %% ../nbs/09_cli.ipynb #c4a7de19
+# %% ../nbs/09_cli.ipynb #c77f3376
 @app.command()
 @plain_errors
 def detect(input:Input, output:Output='-', model:Model=None, iupac:Iupac=False, jobs:Jobs=-1,
@@ -248,7 +248,7 @@ def detect(input:Input, output:Output='-', model:Model=None, iupac:Iupac=False, 
         for x in chain([WINDOW_COLUMNS if windows else COLUMNS], rows): f.write('\t'.join(map(str, x))+'\n')
     tally.close()
 
-# %% ../nbs/09_cli.ipynb #3484c89f
+# %% ../nbs/09_cli.ipynb #a83da847
 Label    = Annotated[str, typer.Option('--label', help='precursor or pseudo.')]
 Clade    = Annotated[str|None, typer.Option('--clade', help='Mammalia, Vertebrata, Arthropoda, Nematoda, Platyhelminthes, Viridiplantae, Viruses or other.')]
 Length   = Annotated[int|None, typer.Option('--length', min=30, max=190, help='Nucleotides.')]
@@ -257,7 +257,7 @@ MfePerNt = Annotated[float|None, typer.Option('--mfe-per-nt', min=-1.2, max=0, h
 Loop     = Annotated[int|None, typer.Option('--loop', min=3, max=60, help='Nucleotides of the terminal loop.')]
 Bulges   = Annotated[int|None, typer.Option('--bulges', min=0, max=15, help='Bulges on both arms together.')]
 
-# %% ../nbs/09_cli.ipynb #45cc3011
+# %% ../nbs/09_cli.ipynb #593226a6
 def _simulated_files(output):
     "What to write: one file, or three in a folder."
     if output=='-': return [output]
@@ -266,7 +266,7 @@ def _simulated_files(output):
         return [_writable(output)]
     return [Path(_folder(output))/name for name in ('simulated.fa', 'simulated.tsv', 'contact_sheet.png')]
 
-# %% ../nbs/09_cli.ipynb #dc7da27a
+# %% ../nbs/09_cli.ipynb #d74047cc
 def with_nearest(d, # A DataFrame with a column sequence
                  jobs:int=-1): # It, with the columns nearest and identity
     "Find the training precursors that sequences are most like."
@@ -280,7 +280,7 @@ def with_nearest(d, # A DataFrame with a column sequence
     parts = Parallel(n_jobs=jobs)(delayed(nearest)(s, training) for s in chunks(d.sequence, 500))
     return d.assign(**pd.concat(parts).set_index(d.index))
 
-# %% ../nbs/09_cli.ipynb #081b3067
+# %% ../nbs/09_cli.ipynb #fbbb176b
 @app.command()
 @plain_errors
 def simulate(output:Annotated[str, typer.Option('--output', '-o', help='.tsv, .fa, .png (pictures of the first 20), or a folder for all three; - is the table on standard output.')]='-',
@@ -313,7 +313,7 @@ def simulate(output:Annotated[str, typer.Option('--output', '-o', help='.tsv, .f
     if any(str(f)=='-' or str(f).endswith('.tsv') for f in files): table = with_nearest(table, jobs)
     for f in files: write_simulated(table, f)
 
-# %% ../nbs/09_cli.ipynb #c460a64d
+# %% ../nbs/09_cli.ipynb #980bc238
 _STRUCTURE = re.compile(r'([^().]+)([().]+?)(?:\([-+]?\d+(?:\.\d+)?\))?')
 
 def _split(r:Record)->tuple[Record,str]: # The record alone, and its structure or ''
@@ -328,7 +328,7 @@ def _table_records(path):
     if missing := {'name', 'sequence', 'designed'}-set(d): raise ValueError(f'{path}: no column {" or ".join(sorted(missing))}; a table must be one of simulate')
     return map(Record, d.name, d.sequence+d.designed)
 
-# %% ../nbs/09_cli.ipynb #5031f4e2
+# %% ../nbs/09_cli.ipynb #21e3db04
 def read_designs(source:str, tally:Tally, jobs:int=-1)->list[Hairpin]: # One with a structure of its own has no energy
     "Read and fold records; give those a design that bring one."
     records = [_split(r) for r in (_table_records(source) if source.endswith('.tsv') else read_fasta(source))]
@@ -340,7 +340,7 @@ def read_designs(source:str, tally:Tally, jobs:int=-1)->list[Hairpin]: # One wit
         rows.append(tally.row(h))
     return good(rows)
 
-# %% ../nbs/09_cli.ipynb #64a6d5ee
+# %% ../nbs/09_cli.ipynb #3f8768d0
 @app.command()
 @plain_errors
 def score(input:Annotated[str, typer.Argument(metavar='FASTA|TSV', help='Hairpins, with or without structures; - is standard input.', callback=_readable)],
@@ -364,7 +364,7 @@ def score(input:Annotated[str, typer.Argument(metavar='FASTA|TSV', help='Hairpin
         with open_whole(output) as f: score_table(card).to_csv(f, sep='\t', index=False, float_format='%.4f')
     tally.close()
 
-# %% ../nbs/09_cli.ipynb #03475d45
+# %% ../nbs/09_cli.ipynb #769d51ff
 SCORE_COLUMNS = ('name', 'position', 'nucleotide', 'structure', 'score', 'flags')
 
 def _explained(batches, detector, method, jobs):
@@ -378,7 +378,7 @@ def _write_scores(f, rows, attribution):
         if isinstance(h, Failed): f.write(f'{h.name}\t\t\t\t\t{flags}\n')
         else: f.writelines(f'{h.name}\t{i}\t{c}\t{b}\t{x:.5f}\t{flags}\n' for i,(c,b,x) in enumerate(zip(h.sequence, h.structure, s), 1))
 
-# %% ../nbs/09_cli.ipynb #83ee58a2
+# %% ../nbs/09_cli.ipynb #ce86c376
 def _explain_picture(batches, detector, method, jobs, path):
     "Image, attribution and logo of the first record."
     from mirnbdev.saliency import attribute, plot_attribution
@@ -389,7 +389,7 @@ def _explain_picture(batches, detector, method, jobs, path):
     a = attribute(detector, hairpins[:1], method, n_jobs=jobs)
     with open_whole(path, 'wb') as f: plot_attribution(hairpins[0], a.pixels[0], a.nucleotides[0]).savefig(f, format='png')
 
-# %% ../nbs/09_cli.ipynb #2afa6bbf
+# %% ../nbs/09_cli.ipynb #fb03d79c
 def _explain_folder(explained, detector, method, folder, most=50):
     "The table of all records, and page and pictures of the first."
     from mirnbdev.saliency import Attribution, plot_attribution, write_explanation
@@ -406,7 +406,7 @@ def _explain_folder(explained, detector, method, folder, most=50):
     hairpins, *parts = map(list, zip(*shown)) if shown else ([], [], [], [])
     return write_explanation(detector, hairpins, {method: Attribution(*parts)}, folder/'explanation.html')
 
-# %% ../nbs/09_cli.ipynb #2cb81ea3
+# %% ../nbs/09_cli.ipynb #df6b6afd
 @app.command()
 @plain_errors
 def explain(input:Input, output:Annotated[str, typer.Option('--output', '-o', help='A folder for table, pictures and page, or a .tsv or .png file; - is the table on standard output.')]='-',
@@ -418,23 +418,23 @@ def explain(input:Input, output:Annotated[str, typer.Option('--output', '-o', he
 
     Example: mirnbdev explain hairpins.fa -o explained
     """
-    kind = '.tsv' if output=='-' else Path(output).suffix if not Path(output).is_dir() else ''
-    if kind: _suffix(output, '.tsv', '.png'); _writable(output)
-    else: _folder(output)
+    in_folder = output!='-' and (Path(output).is_dir() or not Path(output).suffix)
+    if in_folder: _folder(output)
+    elif output!='-': _suffix(output, '.tsv', '.png'); _writable(output)
     from mirnbdev.cnn import Detector
     from mirnbdev.saliency import METHODS
     if method not in METHODS: raise typer.BadParameter(f'--method {method}: choose one of {", ".join(METHODS)}')
     detector, tally = Detector.load(model), Tally()
     batches = folded(input, tally, iupac, jobs)
-    if kind=='.png': _explain_picture(batches, detector, method, jobs, output)
-    elif kind=='.tsv':
+    if in_folder: typer.echo(f'Open {_explain_folder(_explained(batches, detector, method, jobs), detector, method, Path(output))} in a browser. Beside it: scores.tsv, pictures/')
+    elif output.endswith('.png'): _explain_picture(batches, detector, method, jobs, output)
+    else:
         with open_whole(output) as f:
             f.write('\t'.join(SCORE_COLUMNS)+'\n')
             for rows,a in _explained(batches, detector, method, jobs): _write_scores(f, rows, a)
-    else: typer.echo(f'Open {_explain_folder(_explained(batches, detector, method, jobs), detector, method, Path(output))} in a browser. Beside it: scores.tsv, pictures/')
     tally.close()
 
-# %% ../nbs/09_cli.ipynb #dca319bf
+# %% ../nbs/09_cli.ipynb #2b21cef0
 def latent_rows(rows:list[Row], generator, label:int)->list[tuple]:
     "Name, latents and flags, one tuple a record."
     from mirnbdev.latent import latent_table
@@ -461,7 +461,7 @@ def latent(input:Input, output:Output='-', label:Label='precursor', model:Model=
         for rows in folded(input, tally, iupac, jobs): f.writelines('\t'.join(x)+'\n' for x in latent_rows(rows, generator, int(label=='precursor')))
     tally.close()
 
-# %% ../nbs/09_cli.ipynb #4340bba9
+# %% ../nbs/09_cli.ipynb #6b980a6a
 @app.command()
 @plain_errors
 def report(input:Annotated[str|None, typer.Argument(metavar='[FASTA]', help='Known precursors to compare with; a dozen human ones if not given.')]=None,
@@ -477,12 +477,12 @@ def report(input:Annotated[str|None, typer.Argument(metavar='[FASTA]', help='Kno
     page = write_report(make_report(seed, n, known), output, seed)
     typer.echo(f'Open {page} in a browser. Beside it: simulated.fa, simulated.tsv, pictures/')
 
-# %% ../nbs/09_cli.ipynb #7e58e851
+# %% ../nbs/09_cli.ipynb #c81337f2
 def main()->None:
     "The `mirnbdev` command."
     app()
 
-# %% ../nbs/09_cli.ipynb #b50aeee9
+# %% ../nbs/09_cli.ipynb #041f9740
 training = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(training, name='train', help='Train a model on your own sequences.')
 
@@ -491,14 +491,14 @@ def _file(path:str)->str:
     if not Path(path).is_file(): raise typer.BadParameter(f'{path}: no such file')
     return path
 
-# %% ../nbs/09_cli.ipynb #739d93dc
+# %% ../nbs/09_cli.ipynb #6d559f14
 Pos    = Annotated[str, typer.Option('--pos', metavar='FASTA', help='Precursors, plain or gzip.', callback=_file)]
 Neg    = Annotated[str, typer.Option('--neg', metavar='FASTA', help='Hairpins that are no precursors.', callback=_file)]
 Folder = Annotated[str, typer.Option('--output', '-o', metavar='FOLDER', help='For the model; made if it is not there.', callback=_folder)]
 Epochs = Annotated[int, typer.Option('--epochs', min=1, help='At most; training stops when it no longer improves.')]
 Device = Annotated[str|None, typer.Option('--device', help='cpu, cuda, cuda:1 ...; a GPU if there is one.')]
 
-# %% ../nbs/09_cli.ipynb #2e3dc8a2
+# %% ../nbs/09_cli.ipynb #e26f94a9
 @contextmanager
 def resumable(checkpoint:Path)->Iterator[None]:
     "Say how to go on after Ctrl-C, and that a stopped training goes on."
@@ -509,7 +509,7 @@ def resumable(checkpoint:Path)->Iterator[None]:
             'interrupted before the first epoch was finished; give the same command again to start anew')
         raise typer.Exit(130)
 
-# %% ../nbs/09_cli.ipynb #6b9e1bc5
+# %% ../nbs/09_cli.ipynb #4abc267b
 def training_data(pos:str, neg:str, tally:Tally, jobs:int=-1): # A `TrainingSet`
     "Fold both files; say what is bad or double in them."
     from mirnbdev.cnn import read_training_set
@@ -519,14 +519,14 @@ def training_data(pos:str, neg:str, tally:Tally, jobs:int=-1): # A `TrainingSet`
         if f['duplicates']: say(f"{f['file']}: {f['duplicates']} record(s) repeat a sequence of the file and are used once")
     return data
 
-# %% ../nbs/09_cli.ipynb #b8f100d6
+# %% ../nbs/09_cli.ipynb #0a9378fc
 def model_folder(folder:str, kind:str, device:str|None)->Path: # Of the checkpoint
     "Make the folder of a training, if that can begin or go on."
     from mirnbdev.cnn import check_free, find_device
     check_free(folder, kind); find_device(device); Path(folder).mkdir(parents=True, exist_ok=True)
     return Path(folder)/f'{kind}.checkpoint'
 
-# %% ../nbs/09_cli.ipynb #6e335ca9
+# %% ../nbs/09_cli.ipynb #2f5ba505
 @training.command()
 @plain_errors
 def detector(pos:Pos, neg:Neg, output:Folder, epochs:Epochs=24, seed:Seed=0, jobs:Jobs=-1, device:Device=None):
@@ -547,7 +547,7 @@ def detector(pos:Pos, neg:Neg, output:Folder, epochs:Epochs=24, seed:Seed=0, job
     typer.echo(f'Use it: mirnbdev detect FASTA --model {output}')
     tally.close()
 
-# %% ../nbs/09_cli.ipynb #101619ad
+# %% ../nbs/09_cli.ipynb #c1d3f5ce
 @training.command()
 @plain_errors
 def generator(pos:Pos, neg:Neg, output:Folder, epochs:Epochs=12, seed:Seed=0, jobs:Jobs=-1, device:Device=None):

@@ -8,7 +8,7 @@ __all__ = ['RANGES', 'CONDITIONS', 'START', 'END', 'CLADES', 'NATURE', 'PROOF', 
            'simulate', 'without_conditions', 'likelihood_table', 'recall_table', 'r_squared', 'control_table',
            'GenerationSet', 'generation_set', 'spelled', 'train_generator', 'train_generator_on']
 
-# %% ../nbs/04_cvae.ipynb #d18bafec
+# %% ../nbs/04_cvae.ipynb #84e3ca9c
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -24,14 +24,14 @@ from .data import GROUPS, SIDES
 from .encoding import COLUMNS, KIND, LETTERS, MAY_FOLLOW, column_word, expected_image, hairpin_flags, hairpin_from_word, word_array, words_from_array
 from .hairpin import Hairpin, axis, chunks, draw as draw_hairpin, open_whole, pair_f1, refold
 
-# %% ../nbs/04_cvae.ipynb #e6704f77
+# %% ../nbs/04_cvae.ipynb #73d32051
 RANGES = dict(length=(30, 190), gc=(0, 1), mfe_per_nt=(-1.2, 0), loop=(3, 60), bulges=(0, 15)) # what can be asked
 CONDITIONS = dict(length='nt', gc='share', mfe_per_nt='kcal/mol per nt', loop='nt of the terminal loop', bulges='number')
 START, END = 35, 34 # letter numbers
 _PAIR, _BULGE = (np.array([k.startswith(what) for k in KIND]+[False]) for what in ('pair', 'bulge'))
 _ADDS = np.array([(len(s), sum(c in 'GC' for c in s), k=='loop') for k,a,b in COLUMNS for s in [a if k=='loop' else (a+b).replace('-', '')]]+[(0,0,0)], np.float32)
 
-# %% ../nbs/04_cvae.ipynb #ab4e49ee
+# %% ../nbs/04_cvae.ipynb #f2d0572f
 @lru_cache(maxsize=1<<18)
 def loop_energy(letters:bytes # Numbers of the columns from a pair, or from the first loop letter, to the next pair
                )->float: # kcal/mol
@@ -40,14 +40,14 @@ def loop_energy(letters:bytes # Numbers of the columns from a pair, or from the 
     h = hairpin_from_word(word if letters[0]<4 else 'gaaa'+word)
     return RNA.fold_compound(h.sequence, RNA.md(), RNA.OPTION_EVAL_ONLY).eval_loop_pt(1, RNA.ptable(h.structure))/100
 
-# %% ../nbs/04_cvae.ipynb #752efdaf
+# %% ../nbs/04_cvae.ipynb #a66e7d70
 class Tally:
     "What `n` hairpins hold, while they are written column by column."
     def __init__(self, n:int):
         self.letters, self.columns, self.pair = np.full((n, 100), END, np.uint8), 0, np.zeros(n, int) # the column of the last pair
         self.total = np.zeros((n, 5), np.float32) # nt, G and C, kcal/mol, nt of the terminal loop, bulges
 
-# %% ../nbs/04_cvae.ipynb #d07f2d55
+# %% ../nbs/04_cvae.ipynb #3430262c
 @patch
 def add(self:Tally, column:np.ndarray # (n,) letters
        )->None:
@@ -61,7 +61,7 @@ def add(self:Tally, column:np.ndarray # (n,) letters
         self.pair[i] = self.columns
     self.columns += 1
 
-# %% ../nbs/04_cvae.ipynb #79427a67
+# %% ../nbs/04_cvae.ipynb #3a43b62d
 CLADES = (*GROUPS, 'other')
 
 class Written(NamedTuple):
@@ -73,7 +73,7 @@ class Written(NamedTuple):
     asked:Tensor # (n, 5) see `CONDITIONS`; NaN: not given
     factors:Tensor # (n, 10) see `FACTORS`
 
-# %% ../nbs/04_cvae.ipynb #5bab00b4
+# %% ../nbs/04_cvae.ipynb #8e1bbb77
 def _clade(name):
     "Number of a clade; None is left open."
     if name is not None and name not in CLADES: raise ValueError(f'clade {name!r}: choose one of {", ".join(CLADES)}')
@@ -93,7 +93,7 @@ def written(hairpins:Sequence[Hairpin], # ACGU, with energy, at most 100 columns
     return Written(torch.from_numpy(letters.copy()), torch.from_numpy(np.stack(before, 1)), torch.tensor(np.array(labels), dtype=torch.long),
                    torch.tensor(clade, dtype=torch.long), torch.from_numpy(asked.astype(np.float32)), torch.from_numpy(plain_factors(hairpins).astype(np.float32)))
 
-# %% ../nbs/04_cvae.ipynb #daf93e48
+# %% ../nbs/04_cvae.ipynb #1ff991b7
 NATURE = 4096 # training hairpins of a label whose conditions are kept
 
 class HairpinCVAE(nn.Module):
@@ -117,14 +117,14 @@ class HairpinCVAE(nn.Module):
         self.register_buffer('miss', torch.zeros(2)) # of both, by how much energies exceed what is asked, kcal/mol per nt
         self.register_buffer('centre', torch.tensor([85., .46, -.38, 8., 1.])); self.register_buffer('scale', torch.tensor([20., .1, .08, 4., 1.5]))
 
-# %% ../nbs/04_cvae.ipynb #bca5267d
+# %% ../nbs/04_cvae.ipynb #c0dff104
 @patch
 def read_conditions(self:HairpinCVAE, label:Tensor, clade:Tensor, asked:Tensor)->Tensor: # (n, 48)
     "All conditions as one vector."
     given = ~asked.isnan()
     return self.condition(torch.cat([((asked-self.centre)/self.scale).nan_to_num(), given.float(), self.label(label), self.clade(clade)], -1))
 
-# %% ../nbs/04_cvae.ipynb #7afcb632
+# %% ../nbs/04_cvae.ipynb #0e0c955d
 @patch
 def normal_scores(self:HairpinCVAE, factors:Tensor)->Tensor: # (n, 10)
     "Where factors stand among those of training hairpins."
@@ -139,7 +139,7 @@ def infer(self:HairpinCVAE, words:Written, condition:Tensor)->tuple[Tensor,Tenso
     mu, logvar = self.posterior(torch.cat([x, condition, self.normal_scores(words.factors)], -1)).chunk(2, -1)
     return mu, logvar.clamp(-8, 4)
 
-# %% ../nbs/04_cvae.ipynb #9f0de401
+# %% ../nbs/04_cvae.ipynb #ede855bd
 @patch
 def plan(self:HairpinCVAE, z:Tensor, condition:Tensor)->Tensor: # (n, 100, 80)
     "What is meant for each column."
@@ -151,7 +151,7 @@ def rough_logits(self:HairpinCVAE, plan:Tensor)->Tensor: # (n, columns, 35)
     "The letters as the plan alone has them."
     return self.rough(plan[...,:48])
 
-# %% ../nbs/04_cvae.ipynb #28d434f8
+# %% ../nbs/04_cvae.ipynb #eb1a6f9a
 def _countdown(left, n):
     "Places in an embedding: 0 to n-1, and n if nothing was asked."
     return torch.where(left.isnan(), n, left.nan_to_num().round().clamp(0, n-1)).long()
@@ -169,7 +169,7 @@ def owed(self:HairpinCVAE, so_far:Tensor, # (n, columns, 5)
     x = torch.cat([behind/behind.new_tensor([4,6]), torch.tanh(behind/behind.new_tensor([1.5,2])), (rest/.2).clamp(-3, 3)], -1).nan_to_num()
     return torch.cat([*counts, self.drift(torch.cat([x, nt/80, so_far[...,2:3]/30], -1))], -1)
 
-# %% ../nbs/04_cvae.ipynb #dcfce5d8
+# %% ../nbs/04_cvae.ipynb #24c000a3
 @patch
 def write(self:HairpinCVAE, before:Tensor, # (n, columns) the letters before
           owed:Tensor, plan:Tensor, state:Tensor|None=None
@@ -177,13 +177,13 @@ def write(self:HairpinCVAE, before:Tensor, # (n, columns) the letters before
     "Read on by one letter after the other."
     return self.gru(torch.cat([self.letter(before), plan, owed], -1), state)
 
-# %% ../nbs/04_cvae.ipynb #f8fc8c4f
+# %% ../nbs/04_cvae.ipynb #b03f6b15
 class Elbo(NamedTuple):
     "Nats for each hairpin."
     nll:Tensor # (n,)
     kl:Tensor # (n, latents)
     rough:Tensor # (n,) what the plan alone would pay
-    off:Tensor # (n,) no nats: squared distance of the tied latents from their factors; 0 where something is asked
+    off:Tensor # (n,) no nats: mean squared distance of the tied latents from their factors; 0 where something is asked
 
 def _inside(letters):
     "Which columns count: up to and with the first end letter."
@@ -193,7 +193,7 @@ def _nats(logits, letters):
     "Cross entropy (n,) of the letters."
     return (cross_entropy(logits.transpose(1, 2), letters, reduction='none')*_inside(letters)).sum(1)
 
-# %% ../nbs/04_cvae.ipynb #f411c3f7
+# %% ../nbs/04_cvae.ipynb #cc613e99
 @patch
 def letter_logits(self:HairpinCVAE, plan:Tensor, words:Written)->Tensor: # (n, columns, 35)
     "Each letter, given the plan and those before."
@@ -209,17 +209,22 @@ def letter_nats(self:HairpinCVAE, z:Tensor, condition:Tensor, words:Written)->tu
     letters, plan = words.letters[:,:columns].long(), self.plan(z, condition)[:,:columns]
     return _nats(self.letter_logits(plan, words), letters), _nats(self.rough_logits(plan), letters)
 
-# %% ../nbs/04_cvae.ipynb #54155144
+# %% ../nbs/04_cvae.ipynb #5cfe5106
+@patch
+def tied(self:HairpinCVAE, words:Written)->Tensor: # (n, latents) bool
+    "Which latents stand for a factor: the first ten, of hairpins of which nothing is asked; none without a `tie`."
+    return words.asked.isnan().all(1)[:,None] & (torch.arange(self.latents, device=words.asked.device)<len(FACTORS)*(self.tie>0))
+
 @patch
 def elbo_terms(self:HairpinCVAE, words:Written)->Elbo:
     "Both terms of the bound, with one draw of z."
     condition = self.read_conditions(words.label, words.clade, words.asked)
     mu, logvar = self.infer(words, condition)
     nll, rough = self.letter_nats(mu+torch.randn_like(mu)*(logvar/2).exp(), condition, words)
-    off = ((mu[:,:len(FACTORS)]-self.normal_scores(words.factors))**2).sum(1)*words.asked.isnan().all(1)
-    return Elbo(nll, .5*(mu**2 + logvar.exp() - 1 - logvar), rough, off)
+    off = ((mu-nn.functional.pad(self.normal_scores(words.factors), (0, self.latents-len(FACTORS))))**2+logvar.exp())*self.tied(words)
+    return Elbo(nll, .5*(mu**2 + logvar.exp() - 1 - logvar), rough, off.sum(1))
 
-# %% ../nbs/04_cvae.ipynb #22308e44
+# %% ../nbs/04_cvae.ipynb #0557129e
 def _hide(words):
     "Leave conditions open: none of a hairpin's in a quarter of the cases, all in three tenths."
     n = len(words.label)
@@ -233,15 +238,17 @@ def _half_open(words):
     "Every other hairpin without conditions."
     return words._replace(asked=words.asked.masked_fill((torch.arange(len(words.asked), device=words.asked.device)%2==0)[:,None], torch.nan))
 
-# %% ../nbs/04_cvae.ipynb #15800acd
+# %% ../nbs/04_cvae.ipynb #93a072fc
 def _cvae_loss(model, *batch):
     "Mean negative bound; in training with free nats, a warm-up, the rough guess and the tie."
-    words = Written(*batch)
-    nll, kl, rough, off = model.elbo_terms(_hide(words) if model.training else _half_open(words))
+    words = _hide(Written(*batch)) if model.training else _half_open(Written(*batch))
+    nll, kl, rough, off = model.elbo_terms(words)
     if not model.training: return (nll+kl.sum(1)).mean()
-    return nll.mean() + model.beta*kl.sum(1).mean().clamp(min=model.rate) + .2*rough.mean() + model.tie*off.mean()
+    tied = model.tied(words)
+    paid, free = (kl*tied).sum(1).mean(), (kl*~tied).sum(1).mean().clamp(min=model.rate)
+    return nll.mean() + model.beta*(paid+free) + .2*rough.mean() + model.tie*off.mean()
 
-# %% ../nbs/04_cvae.ipynb #0ce48e7e
+# %% ../nbs/04_cvae.ipynb #b4823ceb
 class Lengths(Batches):
     "Rows of `Written` in batches of about equal length, in an order fixed by `seed`."
     def __init__(self, words:Written, size:int, seed:int):
@@ -250,12 +257,12 @@ class Lengths(Batches):
         parts = width.argsort().split(size)
         self.order = [parts[i] for i in torch.randperm(len(parts), generator=g)]
 
-# %% ../nbs/04_cvae.ipynb #f15ca9be
+# %% ../nbs/04_cvae.ipynb #cd41a334
 class Generator(Trained):
     "Writes new hairpins."
     kind, network = 'generator', HairpinCVAE
 
-# %% ../nbs/04_cvae.ipynb #da38764f
+# %% ../nbs/04_cvae.ipynb #85578d56
 _LETTER, _NT, _MISMATCH = torch.arange(35), torch.from_numpy(_ADDS[:,0]), torch.tensor([k=='mismatch' for k in KIND]+[False])
 
 def _allowed(before, so_far, asked):
@@ -271,7 +278,7 @@ def _allowed(before, so_far, asked):
     may[left==3] &= ~_MISMATCH # a mismatch would leave one nucleotide, which cannot follow it
     return may
 
-# %% ../nbs/04_cvae.ipynb #c9f3d28b
+# %% ../nbs/04_cvae.ipynb #d1445d90
 class Code(NamedTuple):
     "Where hairpins stand."
     z:Tensor # (n, 16), standard normal
@@ -285,13 +292,13 @@ def take(self:Code, rows)->Code:
     "Some of the hairpins."
     return Code(*(x[rows] for x in self))
 
-# %% ../nbs/04_cvae.ipynb #001587dc
+# %% ../nbs/04_cvae.ipynb #90b8e0ff
 def _catch_up(so_far, asked):
     "Conditions (n, 5), where the energy that is behind is added to the energy asked, per nucleotide left (at least 15)."
     behind = asked[:,2]*so_far[:,0]-so_far[:,2]
     return asked + (behind/(asked[:,0]-so_far[:,0]).clamp(min=15)).nan_to_num()[:,None]*torch.eye(5)[2]
 
-# %% ../nbs/04_cvae.ipynb #47fec00c
+# %% ../nbs/04_cvae.ipynb #453e963c
 def _walk(model, code, choose, temperature=1., pairs=100):
     "Write column by column; `choose(column, cumulated probabilities)` says which letters. Stop when each hairpin has so many pairs."
     tally, state, before, paired = Tally(len(code.z)), None, torch.full((len(code.z),), START), np.zeros(len(code.z), int)
@@ -307,7 +314,7 @@ def _walk(model, code, choose, temperature=1., pairs=100):
             if ((before==END).numpy() | (paired>=pairs)).all(): break
     return tally.letters
 
-# %% ../nbs/04_cvae.ipynb #12bacf8d
+# %% ../nbs/04_cvae.ipynb #9fc7a0ce
 @patch
 def letters(self:Generator, code:Code, temperature:float=1., pairs:int=100)->np.ndarray: # (n, 100)
     "Let the draws choose, until there are so many pairs."
@@ -324,7 +331,7 @@ def decode(self:Generator,
     "Write the hairpins that stand there."
     return [hairpin_from_word(w, f'sim-{i}') for i,w in enumerate(words_from_array(self.letters(code, temperature)), 1)]
 
-# %% ../nbs/04_cvae.ipynb #84382381
+# %% ../nbs/04_cvae.ipynb #cac832b0
 @patch
 def encode(self:Generator,
            hairpins:Sequence[Hairpin], # ACGU, with energy, at most 100 columns
@@ -347,7 +354,7 @@ def encode(self:Generator,
     spare = torch.randn(code.draws.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     return code._replace(draws=torch.where(_inside(words.letters), code.draws, spare))
 
-# %% ../nbs/04_cvae.ipynb #110e14a9
+# %% ../nbs/04_cvae.ipynb #a7bee153
 def _asked(n, given):
     "Conditions as a table (n, 5), NaN where open."
     asked = np.full((n, 5), np.nan, np.float32)
@@ -358,7 +365,7 @@ def _asked(n, given):
     if (asked[:,3]+2>asked[:,0]).any(): raise ValueError('loop: must leave room for a pair within the length')
     return torch.from_numpy(asked)
 
-# %% ../nbs/04_cvae.ipynb #35822e51
+# %% ../nbs/04_cvae.ipynb #9cc49896
 @patch
 def like_nature(self:HairpinCVAE, label:int, clade:Tensor, asked:Tensor, seed:int=0)->tuple[Tensor,Tensor]: # clade, asked
     "Fill what is open from training hairpins of this label, the likelier the nearer they are to what is given."
@@ -373,7 +380,7 @@ def like_nature(self:HairpinCVAE, label:int, clade:Tensor, asked:Tensor, seed:in
     no_room = (filled[:,3]+2>filled[:,0])[:,None]
     return torch.where(clade<len(CLADES), clade, found[:,0].long()), torch.where(no_room, asked, filled)
 
-# %% ../nbs/04_cvae.ipynb #fc53f6d6
+# %% ../nbs/04_cvae.ipynb #84c5e91d
 @patch
 def draw(self:Generator,
          n:int, # How many
@@ -392,7 +399,7 @@ def draw(self:Generator,
     clade, asked = self.model.like_nature(label, torch.full((n,), _clade(clade)), asked, seed)
     return Code(z, draws, torch.full((n,), label), clade, asked-self.model.miss[label]*torch.eye(5)[2])
 
-# %% ../nbs/04_cvae.ipynb #16bad8b5
+# %% ../nbs/04_cvae.ipynb #a1874f6e
 PROOF = (8, 16, 24) # pairs
 
 @lru_cache(maxsize=1<<18)
@@ -417,7 +424,7 @@ def _held_each(letters, n_jobs):
     tasks = (delayed(lambda rows: [_held(l) for l in rows])(rows) for rows in chunks(letters, 128))
     return np.array([x for part in Parallel(n_jobs if len(letters)>512 else 1)(tasks) for x in part], int).reshape(-1, 2).T
 
-# %% ../nbs/04_cvae.ipynb #c1ac2e5e
+# %% ../nbs/04_cvae.ipynb #19018519
 @patch
 def proofread(self:Generator,
               code:Code,
@@ -436,7 +443,7 @@ def proofread(self:Generator,
         draws[todo] = torch.where(torch.arange(100)>=held[:,None], new, draws[todo])
     return code._replace(draws=draws)
 
-# %% ../nbs/04_cvae.ipynb #ae6517d0
+# %% ../nbs/04_cvae.ipynb #ba273c7a
 class Samples(NamedTuple):
     "Hairpins as designed, and as ViennaRNA folds them."
     designed:list[Hairpin]
@@ -460,7 +467,7 @@ def _repr_html_(self:Samples)->str:
     figure = lambda d, r: f'<figure style="display:inline-block;margin:4px;width:48%">{draw_hairpin(r, width=380)}<figcaption>F1 of designed and folded pairs {pair_f1(d.structure, r.structure):.2f}</figcaption></figure>'
     return ''.join(map(figure, self.designed[:8], self.refolded))
 
-# %% ../nbs/04_cvae.ipynb #aa7fcc73
+# %% ../nbs/04_cvae.ipynb #0c9d8565
 @patch
 def until_folded(self:Generator, n:int, tries:int=50, temperature:float=1., seed:int=0, n_jobs:int=-1, **conditions)->tuple[Samples, np.ndarray]:
     "Draw each hairpin anew until it refolds to its design; the samples and their places among the `n`."
@@ -474,7 +481,7 @@ def until_folded(self:Generator, n:int, tries:int=50, temperature:float=1., seed
     rows = sorted(found)
     return Samples(*([found[r][k] for r in rows] for k in (0,1)), drawn), np.array(rows, int)
 
-# %% ../nbs/04_cvae.ipynb #552e41f8
+# %% ../nbs/04_cvae.ipynb #6e860535
 @patch
 def sample(self:Generator,
            n:int, # How many
@@ -490,7 +497,7 @@ def sample(self:Generator,
     if len(rows)<n: raise ValueError(f'strict: {n-len(rows)} of {n} hairpins never folded as designed in 50 tries; ask for something less unusual')
     return Samples(*([Hairpin(f'sim-{i}', h.sequence, h.structure, h.mfe) for i,h in enumerate(hs, 1)] for hs in samples[:2]), samples.drawn)
 
-# %% ../nbs/04_cvae.ipynb #008cdeae
+# %% ../nbs/04_cvae.ipynb #50ba13ee
 def _mix_codes(a, b, share):
     "On the arc from `a` to `b`; `share` (n, 1), 0 is `a`."
     near, far = torch.cos(share*torch.pi/2), torch.sin(share*torch.pi/2)
@@ -504,7 +511,7 @@ def interpolate(self:Generator, a:Hairpin, b:Hairpin, n:int=7, # Hairpins, `a` a
     code = _mix_codes(ends.take([0]*n), ends.take([1]*n), torch.linspace(0, 1, n, dtype=torch.float64)[:,None])
     return self.write_and_fold(code, n_jobs=n_jobs)
 
-# %% ../nbs/04_cvae.ipynb #04b94e9f
+# %% ../nbs/04_cvae.ipynb #5ac2c765
 @patch
 def neighbours(self:Generator, h:Hairpin,
                radius:float=.1, # 0: `h` itself, 1: any hairpin
@@ -514,7 +521,7 @@ def neighbours(self:Generator, h:Hairpin,
     code = _mix_codes(self.encode([h], label, clade).take([0]*n), self.draw(n, label, clade, seed=seed), torch.full((n,1), radius, dtype=torch.float64))
     return self.write_and_fold(code, n_jobs=n_jobs)
 
-# %% ../nbs/04_cvae.ipynb #f195a2cb
+# %% ../nbs/04_cvae.ipynb #b87b7567
 @patch
 def elbo(self:Generator, words:Written, seed:int=0)->Elbo: # On the CPU
     "Nats that each hairpin costs."
@@ -538,7 +545,7 @@ def importance_bound(self:Generator, words:Written, draws:int=50, seed:int=0)->T
             out.append(-torch.logsumexp(torch.stack([r-model.letter_nats(x, condition, w)[0] for r,x in zip(log_ratio, z)]), 0)+np.log(draws))
     return torch.cat(out)
 
-# %% ../nbs/04_cvae.ipynb #f1bfca6a
+# %% ../nbs/04_cvae.ipynb #33383ea3
 def _evaluated(designs):
     "Designs with the energy of their own structure."
     return [Hairpin(h.name, h.sequence, h.structure, RNA.eval_structure_simple(h.sequence, h.structure)) for h in designs]
@@ -548,7 +555,7 @@ def obtained(hairpins:Sequence[Hairpin] # With energy; of several hairpins the a
     "Measure what can be asked for."
     return written([Hairpin(h.name, h.sequence, axis(h.structure), h.mfe) for h in hairpins], [1]*len(hairpins)).asked.numpy()
 
-# %% ../nbs/04_cvae.ipynb #b9fd9f1a
+# %% ../nbs/04_cvae.ipynb #504dc95c
 def _nature(words, seed):
     "Clades and conditions (2, NATURE, 6) of hairpins drawn from each label, none beyond what can be asked; NaN where there are none."
     g, rows = torch.Generator().manual_seed(seed), torch.cat([words.clade[:,None], words.asked], 1)
@@ -584,7 +591,7 @@ def _miss(self:Generator, label):
     code = self.proofread(self.draw(300, label, seed=self.seed))
     return (torch.from_numpy(obtained(self.write_and_fold(code).refolded))-code.asked)[:,2].mean().nan_to_num().item()
 
-# %% ../nbs/04_cvae.ipynb #368a3ed0
+# %% ../nbs/04_cvae.ipynb #35ac1035
 def _table(s, detector, asked):
     "Samples as a table: scored, and what was asked beside what came out."
     by_condition = lambda what, x: {f'{what}_{c}': x[:,k] for k,c in enumerate(CONDITIONS)}
@@ -595,7 +602,7 @@ def _table(s, detector, asked):
     out.attrs['drawn'] = s.drawn
     return out
 
-# %% ../nbs/04_cvae.ipynb #ca7dac9f
+# %% ../nbs/04_cvae.ipynb #6dba669a
 def simulate(
     generator:Generator,
     detector:Detector,
@@ -607,7 +614,7 @@ def simulate(
     s = generator.sample(n, seed=seed, **options)
     return _table(s, detector, _asked(n, options))
 
-# %% ../nbs/04_cvae.ipynb #7cf72e40
+# %% ../nbs/04_cvae.ipynb #cbdc2f09
 def _climb(model, detector, code, write, steps, lr):
     "Move z up the detector's score of the picture that `write` gives, held near the origin by the prior; the best z on the way."
     z, best, top = code.z.clone().requires_grad_(), code.z, torch.full((len(code.z),), -torch.inf)
@@ -622,7 +629,7 @@ def _climb(model, detector, code, write, steps, lr):
         optimiser.step()
     return best
 
-# %% ../nbs/04_cvae.ipynb #38288cdd
+# %% ../nbs/04_cvae.ipynb #deb330d4
 @patch
 def design(self:Generator, detector:Detector,
            n:int=8, steps:int=30, lr:float=.1, seed:int=0, n_jobs:int=-1,
@@ -638,7 +645,7 @@ def design(self:Generator, detector:Detector,
     out = after.assign(score_before=before.score, picture_score=detector.predict_proba(samples[1].designed)[:,1], off=np.nan_to_num(abs(off)).max(1))
     return out.assign(fooled=(out.picture_score>=detector.threshold) & ((out.score<detector.threshold) | (out.pair_f1<.8) | (out.off>1)))
 
-# %% ../nbs/04_cvae.ipynb #f82a989d
+# %% ../nbs/04_cvae.ipynb #676e28be
 def without_conditions(words:Written)->Written:
     "The same hairpins without conditions."
     return words._replace(asked=torch.full_like(words.asked, torch.nan), clade=torch.full_like(words.clade, len(CLADES)))
@@ -660,7 +667,7 @@ def likelihood_table(generator:Generator, words:Written,
         rows |= {(name, 'open'): _nats_row(generator, without_conditions(some), draws), (name, 'given'): _nats_row(generator, some, draws)}
     return pd.DataFrame(rows).T.rename_axis(['label', 'conditions'])
 
-# %% ../nbs/04_cvae.ipynb #3bd9797e
+# %% ../nbs/04_cvae.ipynb #d494b0dc
 def _agreement(a, b):
     "Share of columns with equal letters, and of equal kind, over the longer word; then the correlation of each condition."
     x, y = (word_array([column_word(h) for h in hs]) for hs in (a, b))
@@ -675,7 +682,7 @@ def recall_table(generator:Generator, hairpins:Sequence[Hairpin], label:int=1, s
     kept = {'z and draws': code, 'z': code._replace(draws=new.draws), 'nothing': new}
     return pd.DataFrame({k: _agreement(generator.decode(c), hairpins) for k,c in kept.items()}).T
 
-# %% ../nbs/04_cvae.ipynb #f587db0d
+# %% ../nbs/04_cvae.ipynb #f70cd59b
 def r_squared(asked:np.ndarray, got:np.ndarray)->float:
     "1 - squared misses / variance of what was asked."
     return 1-((got-asked)**2).sum()/((asked-asked.mean())**2).sum()
@@ -693,7 +700,7 @@ def control_table(generator:Generator,
             rows['alone' if len(together)==1 else 'four together', c] = dict(R2=r_squared(wanted[:,k], got[:,k]), miss=np.abs(got[:,k]-wanted[:,k]).mean(), R2_of_design=r_squared(wanted[:,k], design[:,k]))
     return pd.DataFrame(rows).T.rename_axis(['asked', 'condition'])
 
-# %% ../nbs/04_cvae.ipynb #d3ae3686
+# %% ../nbs/04_cvae.ipynb #a8d3097b
 class GenerationSet(NamedTuple):
     "Hairpins that the generator can write."
     hairpins:list[Hairpin]
@@ -713,7 +720,7 @@ def spelled(s:GenerationSet)->Written:
     "The set as the network learns it."
     return written(s.hairpins, s.records.label.to_numpy(), [g or None for g in s.records.group])
 
-# %% ../nbs/04_cvae.ipynb #66baace6
+# %% ../nbs/04_cvae.ipynb #a4638c35
 LIMITS = ("Samples are statistical look-alikes, not known molecules; part of them fold otherwise than designed: refold and select (strict). They are proofread while they are written; their folds "
           "are somewhat surer, and their sequences less repetitive, than nature's. Trained on single hairpins of at most 100 columns; what is asked outside the range of natural "
           'precursors is extrapolation. Not for naming, registering or counting real microRNAs.')
@@ -737,7 +744,7 @@ def _tree(table):
     "A table with two index levels as nested dictionaries."
     return {a: table.loc[a].to_dict('index') for a in table.index.unique(0)}
 
-# %% ../nbs/04_cvae.ipynb #f1dee0a0
+# %% ../nbs/04_cvae.ipynb #9436eb24
 def train_generator_on(
     data:TrainingSet,
     folder:str|Path, # For weights, card and curves; a stopped training goes on from its checkpoint there

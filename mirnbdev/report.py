@@ -6,7 +6,7 @@
 __all__ = ['PAGE', 'known_from_fasta', 'known_table', 'plot_scores', 'region_shares', 'html_table', 'html_figure', 'Report',
            'headline', 'contact_sheet', 'report_page', 'make_report', 'write_simulated', 'write_report']
 
-# %% ../nbs/08_report.ipynb #4646bd82
+# %% ../nbs/08_report.ipynb #455995fa
 import base64, io
 from collections.abc import Sequence
 from html import escape
@@ -21,13 +21,13 @@ from .encoding import encode, hairpin_flags, png, stack_images
 from .hairpin import Hairpin, arms, draw, open_whole, read_fasta, write_fasta
 from .saliency import attribute
 
-# %% ../nbs/08_report.ipynb #05a9ce28
+# %% ../nbs/08_report.ipynb #455eef91
 def known_from_fasta(path:str|Path # '-' is standard input
                     )->pd.DataFrame: # Columns name, sequence, split (None)
     "Read precursors to compare with."
     return pd.DataFrame([(r.name, r.sequence, None) for r in read_fasta(path)], columns=['name', 'sequence', 'split'])
 
-# %% ../nbs/08_report.ipynb #70d8b15b
+# %% ../nbs/08_report.ipynb #0750a2da
 def known_table(detector:Detector,
                 known:pd.DataFrame|None=None, # Columns name, sequence, split; None: `well_known`
                 seed:int=0,
@@ -40,7 +40,7 @@ def known_table(detector:Detector,
     d['mfe'] = [h.mfe for h in d.hairpin]
     return d
 
-# %% ../nbs/08_report.ipynb #e4cb2c7d
+# %% ../nbs/08_report.ipynb #bf3779bc
 def plot_scores(groups:dict[str,Sequence[float]], # Name -> probabilities
                 seed:int=0 # Of the jitter
                ): # Matplotlib figure
@@ -55,7 +55,7 @@ def plot_scores(groups:dict[str,Sequence[float]], # Name -> probabilities
     ax.invert_yaxis(); plt.close(fig)
     return fig
 
-# %% ../nbs/08_report.ipynb #10a7f529
+# %% ../nbs/08_report.ipynb #c4545081
 def region_shares(h:Hairpin, scores:np.ndarray # (n,)
                  )->pd.Series: # Shares, which sum to 1
     "Share of the positive attribution in each part of `h`."
@@ -64,7 +64,7 @@ def region_shares(h:Hairpin, scores:np.ndarray # (n,)
     parts = np.split(np.maximum(scores, 0), [five, five+loop])
     return pd.Series([p.sum() for p in parts], index=["5' arm", 'terminal loop', "3' arm"])/(np.maximum(scores, 0).sum() or 1)
 
-# %% ../nbs/08_report.ipynb #93b75f67
+# %% ../nbs/08_report.ipynb #e40210a0
 def html_table(d:pd.DataFrame)->str:
     "A table with two decimals and escaped text."
     return d.to_html(index=False, border=0, float_format='{:.2f}'.format, escape=True)
@@ -76,7 +76,7 @@ def html_figure(picture:bytes|str, # PNG bytes or SVG text
     if isinstance(picture, bytes): picture = f'<img alt="{escape(caption, quote=True)}" src="data:image/png;base64,{base64.b64encode(picture).decode()}">'
     return f'<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>'
 
-# %% ../nbs/08_report.ipynb #0dea8330
+# %% ../nbs/08_report.ipynb #e4908244
 PAGE = Template('''<!doctype html><html lang="en"><meta charset="utf-8"><title>mirnbdev report</title><style>
 body{font:16px/1.5 sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222} h1{margin-bottom:0} .sub{color:#666;margin-top:0}
 table{border-collapse:collapse;font-size:.9rem} td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid #ddd} td:first-child,th:first-child{text-align:left}
@@ -93,13 +93,13 @@ held out altogether. "-" means that it is not in miRBase 21 under this name.</p>
 <h2>2. What the simulated precursors look like</h2>$gallery
 <p>All $n are in <code>simulated.tsv</code> (designed and refolded structure, energy, score) and <code>simulated.fa</code>.</p>$sheet
 <h2>3. Why does the detector say so?</h2>
-<p>Integrated gradients share the detector's verdict among the nucleotides. <b style="color:#e66101">Orange</b> nucleotides speak for a precursor,
+<p>What does the detector's verdict lose when part of the picture is covered (occlusion)? <b style="color:#e66101">Orange</b> nucleotides speak for a precursor,
 <b style="color:#2171b5">blue</b> ones against; the strongest nucleotide of each hairpin has full colour.</p>$why$shares
 <p class="note">An attribution says what <i>this network</i> used, not what the cell uses. Test it by mutation before you believe it.</p>
 <h2>What not to conclude</h2><p>$limits</p>
 <h2>Make it again</h2><p><code>mirnbdev report -o out --seed $seed</code></p></html>''')
 
-# %% ../nbs/08_report.ipynb #cf50096e
+# %% ../nbs/08_report.ipynb #7a8da2c9
 class Report(NamedTuple):
     "Everything that goes on the page."
     known:pd.DataFrame     # `known_table`
@@ -120,7 +120,7 @@ def headline(r:Report)->dict[str,str]: # What -> how much
             'of the simulated fold into a single hairpin': _percent(['several' not in hairpin_flags(h) for h in _folded(r.simulated)]),
             'mean F1 of designed and folded base pairs': f'{r.simulated.pair_f1.mean():.2f}'}
 
-# %% ../nbs/08_report.ipynb #eb6b996e
+# %% ../nbs/08_report.ipynb #ec722bfc
 def _gallery(r, n=12):
     "Drawings of the first simulated hairpins, coloured by nucleotide."
     return '<div class="grid">' + ''.join(html_figure(draw(h, width=460),
@@ -137,7 +137,7 @@ def _shares(r):
     rows = {k: pd.DataFrame([region_shares(h, s) for h,s in zip(*x)]).mean() for k,x in {'known':(r.known.hairpin, r.why_known), 'simulated':(_folded(r.simulated), r.why_simulated)}.items()}
     return html_table(pd.DataFrame(rows).T.rename_axis('share of positive attribution').reset_index())
 
-# %% ../nbs/08_report.ipynb #7dc68400
+# %% ../nbs/08_report.ipynb #818a8527
 def _reading(r):
     "The scores in a sentence."
     k = r.known
@@ -160,7 +160,7 @@ def contact_sheet(simulated:pd.DataFrame, # As of `simulate`
     left, right = stack_images(images[:half]), stack_images([*images[half:], *[np.full_like(images[0], 255)]*(2*half-len(images))])
     return png(np.concatenate([left, np.full((len(left),3,3), 200, np.uint8), right], 1), zoom=4)
 
-# %% ../nbs/08_report.ipynb #3ea3de2f
+# %% ../nbs/08_report.ipynb #27aa52e1
 def report_page(r:Report, seed:int)->str: # One self-contained HTML document
     "Put the page together."
     from mirnbdev import __version__
@@ -171,17 +171,17 @@ def report_page(r:Report, seed:int)->str: # One self-contained HTML document
         sheet=html_figure(contact_sheet(r.simulated), "What the detector sees: one image a hairpin, terminal loop left, 5' arm above, 3' arm below; yellow A, blue C, red G, green U; long bars are unpaired."),
         why=_why(r), shares=_shares(r), limits=escape(r.limits))
 
-# %% ../nbs/08_report.ipynb #15ca5431
+# %% ../nbs/08_report.ipynb #3e2d55c2
 def make_report(seed:int=0, n:int=100, # Simulated precursors
                 known:pd.DataFrame|None=None # Columns name, sequence, split; None: `well_known`
                )->Report:
     "Simulate, refold, score and attribute with the shipped weights."
     detector, generator = Detector.load(), Generator.load()
     k, s = known_table(detector, known, seed), simulate(generator, detector, n, seed=seed)
-    return Report(k, s, attribute(detector, list(k.hairpin), steps=32).nucleotides, attribute(detector, _folded(s), steps=32).nucleotides,
+    return Report(k, s, attribute(detector, list(k.hairpin)).nucleotides, attribute(detector, _folded(s)).nucleotides,
                   f"Detector: {detector.card['limits']} Generator: {generator.card['limits']}")
 
-# %% ../nbs/08_report.ipynb #8acba163
+# %% ../nbs/08_report.ipynb #d744167b
 def write_simulated(d:pd.DataFrame, # As of `simulate`
                     path:str|Path # '-' is the table on standard output
                    )->None:
@@ -192,7 +192,7 @@ def write_simulated(d:pd.DataFrame, # As of `simulate`
         if kind=='.png': f.write(contact_sheet(d))
         else: d.astype({c: 'Int64' for c in d if c.endswith(('_length', '_loop', '_bulges'))}).to_csv(f, sep='\t', index=False, float_format='%.4f')
 
-# %% ../nbs/08_report.ipynb #6c413381
+# %% ../nbs/08_report.ipynb #9c08f780
 def write_report(r:Report, folder:str|Path, seed:int)->Path: # The page
     "Write tables, pictures and the page into `folder`."
     folder = Path(folder)
