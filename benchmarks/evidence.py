@@ -14,7 +14,7 @@ from mirnbdev.encoding import encode
 from mirnbdev.evidence import RULES, control_scores, gini, infidelity, localisation, max_sensitivity, planted_set, randomised, rank_agreement, removal_curve
 from mirnbdev.factors import stem_of
 from mirnbdev.saliency import METHODS, attribute
-from detector import table, write
+from detector import write
 
 N, STEPS, MODELS = 60, 32, Path('out/evidence') # hairpins; points of integrated gradients; where detectors are kept
 RECORDS, EPOCHS = 6000, 6 # of the detectors that are compared

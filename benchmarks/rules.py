@@ -113,7 +113,7 @@ def share(v):
 
 def measure_ours():
     "Rules, trees, forests and the detector, fitted on training clusters, on test clusters."
-    (d, x, z, p0), (t, tx, tz, p) = ours('train'), ours('test')
+    (d, x, z, _), (t, tx, tz, p) = ours('train'), ours('test')
     y, ty, clusters, equal = d.label.to_numpy(), t.label.to_numpy(), t.cluster.to_numpy(), matched(t, tx.length)
     row = lambda q: described(ty, q, clusters, (p>=.5)*1, equal)
     sets = our_rules()

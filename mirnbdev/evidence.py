@@ -11,7 +11,7 @@ __all__ = ['FRACTIONS', 'MOTIF', 'HELIX', 'PLACE', 'RULES', 'control_scores', 'p
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from typing import NamedTuple
-import numpy as np, pandas as pd, torch
+import numpy as np, torch
 from captum.metrics import sensitivity_max
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
