@@ -8,7 +8,7 @@ DONE = """() => document.querySelector('.jp-Notebook-ExecutionIndicator')?.datas
 def test_kernel_is_this_python(lab_env):
     assert subprocess.run([sys.executable, '-c', KERNEL], env=lab_env, check=True, capture_output=True, text=True).stdout.strip() == sys.executable
 
-def test_tutorial_runs_and_its_explorer_moves(lab, page):
+def test_tutorial_runs_and_its_explorers_move(lab, page):
     page.goto(lab('nbs/tutorials/first_steps.ipynb'))
     page.wait_for_selector('.jp-Notebook .jp-Cell', timeout=60_000)
     # the notebook's indicator says idle before there is a kernel; the status bar does not
@@ -26,3 +26,12 @@ def test_tutorial_runs_and_its_explorer_moves(lab, page):
     explorer.locator('select').first.select_option(index=1)
     page.wait_for_function("b => { const i = document.querySelector('.mirnbdev-explorer img'); return i && i.src && i.getAttribute('src') !== b }",
                            arg=before, timeout=60_000)
+    latents = page.locator('.mirnbdev-latents')
+    latents.scroll_into_view_if_needed()
+    before = latents.locator('img').first.get_attribute('src')
+    latents.locator('.noUi-handle').nth(3).focus()
+    page.keyboard.press('PageUp')
+    page.wait_for_function("b => { const i = document.querySelector('.mirnbdev-latents img'); return i && i.getAttribute('src') !== b }", arg=before, timeout=60_000)
+    sequence = latents.locator('input[type=text]').first
+    sequence.fill('ACGXT'); sequence.press('Enter')
+    latents.get_by_text('at position 4').wait_for(timeout=60_000)
