@@ -7,7 +7,7 @@ __all__ = ['FRACTIONS', 'MOTIF', 'HELIX', 'PLACE', 'RULES', 'control_scores', 'p
            'max_sensitivity', 'rank_agreement', 'randomised', 'gini', 'Planted', 'plant_motif', 'plant_mismatch',
            'plant_bulge', 'PlantedSet', 'planted_set', 'localisation']
 
-# %% ../nbs/06_evidence.ipynb #6fb64fe9
+# %% ../nbs/06_evidence.ipynb #ed1f8347
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from typing import NamedTuple
@@ -22,13 +22,13 @@ from .factors import stem_of
 from .hairpin import NUCLEOTIDES, Hairpin, Record, fold_many, pair_table, reverse_complement
 from .saliency import Ink, explain_ink, nucleotide_map, nucleotide_scores
 
-# %% ../nbs/06_evidence.ipynb #e98950c7
+# %% ../nbs/06_evidence.ipynb #3fac6420
 def control_scores(hairpins:Sequence[Hairpin], seed:int=0)->dict[str,list[np.ndarray]]: # 'random' and 'tall bars': a score for each nucleotide of each hairpin
     "Scores that no network was asked for."
     rng, ink = np.random.default_rng(seed), (encode(hairpins).images!=255).any(-1)
     return {'random': [rng.normal(size=len(h)) for h in hairpins], 'tall bars': [nucleotide_scores(x.astype(float), h) for x,h in zip(ink, hairpins)]}
 
-# %% ../nbs/06_evidence.ipynb #c98f0fc0
+# %% ../nbs/06_evidence.ipynb #118ad922
 def paint_out(image:np.ndarray, # (25, 100, 3) uint8
               h:Hairpin,
               gone:np.ndarray # (k, n) bool: which nucleotides are missing in each of k copies
@@ -38,7 +38,7 @@ def paint_out(image:np.ndarray, # (25, 100, 3) uint8
     white = (np.pad(gone, ((0,0), (0,1)))[:,owner]).repeat([UP, len(image)-UP], 1) # the padded entry is the background's
     return np.where(white[...,None], np.uint8(255), image)
 
-# %% ../nbs/06_evidence.ipynb #9e6d0f24
+# %% ../nbs/06_evidence.ipynb #6f98d4e9
 FRACTIONS = np.linspace(0, 1, 21) # of the nucleotides
 
 def removal_curve(
@@ -55,7 +55,7 @@ def removal_curve(
         out.append(model.logits(paint_out(image, h, ~gone if insert else gone)))
     return np.array(out)
 
-# %% ../nbs/06_evidence.ipynb #a6e890fe
+# %% ../nbs/06_evidence.ipynb #c6a927d6
 def infidelity(model:Detector, hairpins:Sequence[Hairpin], scores:Sequence[np.ndarray],
                n:int=40, # Stretches a hairpin, of 3 to 12 nt
                seed:int=0)->np.ndarray: # (hairpins,) 0 to 1
@@ -68,7 +68,7 @@ def infidelity(model:Detector, hairpins:Sequence[Hairpin], scores:Sequence[np.nd
         out.append(1-(said@lost)**2/((said@said)*(lost@lost) or 1))
     return np.array(out)
 
-# %% ../nbs/06_evidence.ipynb #9a4c859d
+# %% ../nbs/06_evidence.ipynb #d53a5dc9
 def _faded(ink, by=.02):
     "The drawing with slightly other colours; white stays white."
     return ink*(1+by*(2*torch.rand_like(ink)-1))
@@ -82,13 +82,13 @@ def max_sensitivity(model:Detector, hairpins:Sequence[Hairpin], method:str, # On
         torch.manual_seed(seed)
         return sensitivity_max(explain, 1-images_to_tensor(encode(hairpins).images), _faded, n_perturb_samples=n).numpy()
 
-# %% ../nbs/06_evidence.ipynb #92b25a87
+# %% ../nbs/06_evidence.ipynb #5f451658
 def rank_agreement(a:Sequence[np.ndarray], b:Sequence[np.ndarray] # Scores of the nucleotides of each hairpin
                   )->np.ndarray: # (hairpins,) -1 to 1; 0 where all scores are equal
     "Spearman correlation within each hairpin."
     return np.array([np.nan_to_num(spearmanr(x, y).statistic) if np.ptp(x)*np.ptp(y)>0 else 0. for x,y in zip(a, b)])
 
-# %% ../nbs/06_evidence.ipynb #bc5e29c8
+# %% ../nbs/06_evidence.ipynb #59771bbd
 def randomised(model:Detector, seed:int=0)->Iterator[tuple[str, Detector]]: # What is random by now, and the detector
     "Forget one stage after the other."
     out = deepcopy(model)
@@ -100,7 +100,7 @@ def randomised(model:Detector, seed:int=0)->Iterator[tuple[str, Detector]]: # Wh
                 if hasattr(m, 'reset_parameters'): m.reset_parameters()
         yield name, deepcopy(out)
 
-# %% ../nbs/06_evidence.ipynb #1cfc20ac
+# %% ../nbs/06_evidence.ipynb #22b1be32
 def gini(scores:Sequence[np.ndarray])->np.ndarray: # (hairpins,) 0 to 1
     "Gini coefficient of |scores|."
     out = []
@@ -109,7 +109,7 @@ def gini(scores:Sequence[np.ndarray])->np.ndarray: # (hairpins,) 0 to 1
         out.append(1-2*((x.cumsum()-x/2).sum()/len(x))/(x.sum() or np.nan))
     return np.array(out)
 
-# %% ../nbs/06_evidence.ipynb #aa662f65
+# %% ../nbs/06_evidence.ipynb #caf5f19a
 MOTIF, HELIX, PLACE = 'GAUUC', 14, 8
 
 class Planted(NamedTuple):
@@ -130,7 +130,7 @@ def plant_motif(h, label, rng):
     while not label and letters==MOTIF: letters = ''.join(rng.permutation(list(MOTIF)))
     return Planted(h.sequence[:start]+letters+h.sequence[start+len(MOTIF):], h.structure, list(range(start, start+len(MOTIF))))
 
-# %% ../nbs/06_evidence.ipynb #eaa4230b
+# %% ../nbs/06_evidence.ipynb #e8f950ac
 def plant_mismatch(h, label, rng):
     "A base of `HELIX` pairs is put on; one at `PLACE` from the end is opened, or another one."
     (i, j), five = _pairs(h)[0], rng.choice(list(NUCLEOTIDES), HELIX)
@@ -141,7 +141,7 @@ def plant_mismatch(h, label, rng):
     structure = ''.join(dots)+h.structure[i:j+1]+''.join(dots[::-1]).replace('(', ')')
     return Planted(''.join(five)+h.sequence[i:j+1]+''.join(three), structure, [k, len(structure)-1-k])
 
-# %% ../nbs/06_evidence.ipynb #bdf66285
+# %% ../nbs/06_evidence.ipynb #242c0b48
 def plant_bulge(h, label, rng):
     "Two nucleotides between two stacked pairs, on the 5' or on the 3' arm."
     pairs = _pairs(h)
@@ -153,7 +153,7 @@ def plant_bulge(h, label, rng):
 
 RULES = dict(motif=plant_motif, mismatch=plant_mismatch, bulge=plant_bulge)
 
-# %% ../nbs/06_evidence.ipynb #0424c32a
+# %% ../nbs/06_evidence.ipynb #f1c6b5c0
 class PlantedSet(NamedTuple):
     "Hairpins with a signal, and others."
     hairpins:list[Hairpin]
@@ -176,7 +176,7 @@ def planted_set(rule:str, # Of `RULES`
     hs, labels, masks = zip(*kept)
     return PlantedSet(list(hs), np.array(labels), list(masks))
 
-# %% ../nbs/06_evidence.ipynb #9a1a53d4
+# %% ../nbs/06_evidence.ipynb #57c6ac0d
 def localisation(scores:Sequence[np.ndarray], masks:Sequence[np.ndarray])->np.ndarray: # (hairpins,) 0 to 1
     "ROC AUC of scores against planted positions."
     return np.array([roc_auc_score(m, s) for s,m in zip(scores, masks)])
