@@ -1,4 +1,4 @@
-import os, secrets, shutil, socket, subprocess, sys, time, urllib.request
+import os, secrets, shutil, signal, socket, subprocess, sys, time, urllib.request
 from pathlib import Path
 import pytest
 
@@ -9,6 +9,9 @@ ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--
 
 # commands by name are those of the interpreter that runs the tests
 os.environ['PATH'] = f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
+
+# Ctrl-C reaches the commands under test also where a shell started the tests in the background, with SIGINT ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.fixture(scope='session')
 def data_dir():
