@@ -82,6 +82,7 @@ def score_sets(clade, hairpins):
     yield from {'detector, size': size, 'detector, for a precursor': [s.clip(0) for s in signed], 'place only': place, 'place and pairing only': context,
                 'detector, beyond place and pairing': [s-c for s,c in zip(relative(size), context)], 'ink': ink(hairpins)}.items()
     for name,other in {'random weights': Detector(), 'shuffled labels': shuffled_labels()}.items(): yield name, list(map(np.abs, attribute(other, hairpins[:CONTROLS], METHOD).nucleotides))
+    yield 'occlusion, size', list(map(np.abs, attribute(Detector.load(), hairpins, 'occlusion').nucleotides))
     yield 'mutagenesis, size', list(map(np.abs, mutated(clade)))
 
 def in_regions(clade):

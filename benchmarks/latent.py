@@ -1,10 +1,11 @@
 """Measure the generator's latents: MIRNBDEV_DATA=... python benchmarks/latent.py compare|names|simulated
 
-Each prints tables and writes them into benchmarks/results/, where the page of the latents finds them. compare trains three networks, keeps them in out/generators/latent-*
-and uses them again. On two cores: compare 25 minutes, names and simulated two each.
+Each prints tables and writes them into benchmarks/results/, where the page of the latents finds them. compare trains four networks twice, keeps them in out/generators/latent-*
+and uses them again. On two cores: compare an hour, names and simulated two minutes each.
 """
 import sys
 import numpy as np, pandas as pd, torch
+from torch import nn
 from mirnbdev.cnn import FACTORS, plain_factors
 from mirnbdev.cvae import CLADES, CONDITIONS, Generator, HairpinCVAE, Written, obtained
 from mirnbdev.factors import distinct_factors
@@ -13,7 +14,7 @@ from mirnbdev.scorecard import scorecard
 from detector import write
 from generator import kept, open_words, precursors, side, words
 
-EPOCHS, SAMPLES = 5, 500
+EPOCHS, SAMPLES, SEEDS = 5, 500, (0, 1)
 FIT, TEST = 3000, 2000 # precursors to fit probes on, of the training clusters; and to measure on
 
 # ---- data
@@ -30,29 +31,47 @@ def factor_frame(hairpins):
 
 # ---- variants
 
-class TotalCorrelation(HairpinCVAE):
-    "Pays for the total correlation of z too, estimated over the batch (Chen et al. 2018, equation S4); `tie` is the weight beyond the one that the KL has."
+class Untied(HairpinCVAE):
+    "Pays for the total correlation of z too; `tie` is the weight beyond the one that the KL has."
     def tied(self, words): return torch.zeros(len(words.label), self.latents, dtype=torch.bool, device=words.label.device)
 
     def elbo_terms(self, words):
         e = super().elbo_terms(words)
         if not self.training: return e
         mu, logvar = self.infer(words, self.read_conditions(words.label, words.clade, words.asked))
-        z = mu+torch.randn_like(mu)*(logvar/2).exp()
+        return e._replace(off=self.total_correlation(mu+torch.randn_like(mu)*(logvar/2).exp(), mu, logvar))
+
+class BetaTCVAE(Untied):
+    "Estimated over the batch (Chen et al. 2018, equation S4)."
+    def total_correlation(self, z, mu, logvar):
         log_q = -.5*((z[:,None]-mu)**2/logvar.exp()+logvar) # (n, n, latents), without constants: they do not move the gradient
-        total = log_q.sum(2).logsumexp(1)-log_q.logsumexp(1).sum(1)
-        return e._replace(off=total)
+        return log_q.sum(2).logsumexp(1)-log_q.logsumexp(1).sum(1)
 
-VARIANTS = {'plain': (HairpinCVAE, 0.), 'beta-TCVAE': (TotalCorrelation, 3.), 'tied': (HairpinCVAE, 4.)} # network, and the weight of `Elbo.off`
+class FactorVAE(Untied):
+    "Estimated by a critic that learns to tell z from z with each latent shuffled (Kim & Mnih 2018)."
+    def __init__(self):
+        super().__init__()
+        critic = nn.Sequential(nn.Linear(self.latents, 256), nn.LeakyReLU(.2), nn.Linear(256, 256), nn.LeakyReLU(.2), nn.Linear(256, 1))
+        self.critic = critic, torch.optim.Adam(critic.parameters(), 1e-3, betas=(.5, .9)) # in a tuple: not among the weights
 
-def variant(name):
+    def total_correlation(self, z, mu, logvar):
+        critic, step = self.critic
+        shuffled = torch.stack([x[torch.randperm(len(x))] for x in z.detach().T], 1)
+        step.zero_grad()
+        nn.functional.softplus(torch.cat([-critic(z.detach()), critic(shuffled)])).mean().backward()
+        step.step()
+        return critic(z)[:,0]
+
+VARIANTS = {'plain': (HairpinCVAE, 0.), 'beta-TCVAE': (BetaTCVAE, 3.), 'FactorVAE': (FactorVAE, 3.), 'tied': (HairpinCVAE, 4.)} # network, and the weight of `Elbo.off`
+
+def variant(name, seed):
     "One of them, trained or kept."
     class Variant(Generator): network = VARIANTS[name][0]
     def train():
-        g = Variant()
+        g = Variant(seed)
         g.model.tie = VARIANTS[name][1]
         return g.fit(words('train'), words('validation'), EPOCHS)
-    return kept(f'latent-{name}', train)
+    return kept(f'latent-{name}-{seed}', train)
 
 # ---- compare
 
@@ -81,16 +100,18 @@ def nats_of(g):
     e = g.elbo(Written(*(x[:TEST] for x in open_words('test'))))
     return dict(NLL=e.nll.mean().item(), KL=e.kl.sum(1).mean().item())
 
+def again(name):
+    "|Spearman| of each latent with the likest one of another training."
+    a, b = (latent_table(variant(name, seed), some('test', TEST)[0]) for seed in SEEDS)
+    return np.abs(latent_correlations(a.to_numpy(), b.to_numpy())[0]).max(1)
+
 def compare():
-    "Variants of the network: what their latents mean, and what it costs."
-    networks = {name: variant(name) for name in VARIANTS}
-    card = scorecard({name: g.sample(SAMPLES).designed for name,g in networks.items()}, n_jobs=-1).table.value
-    rows = []
-    for name,g in networks.items():
-        cost = nats_of(g) | card[name][['pair_f1', 'exact_structure', 'single_hairpin', 'AUC']].to_dict()
-        rows += [dict(variant=name, codes=codes, **r, **cost) for codes,r in latents_of(g).items()]
-        print(*rows[-2:], sep='\n', flush=True)
-    write('latent_variants', pd.DataFrame(rows).set_index(['variant', 'codes']).round(3))
+    "Variants of the network: what their latents mean, whether another training finds them again, and what it costs."
+    networks = {(name, seed): variant(name, seed) for seed in SEEDS for name in VARIANTS}
+    card = scorecard({f'{name} {seed}': g.sample(SAMPLES).designed for (name,seed),g in networks.items()}, n_jobs=-1).table.value
+    write('latent_prices', pd.DataFrame({k: nats_of(g) | card['{} {}'.format(*k)][['pair_f1', 'exact_structure', 'single_hairpin', 'AUC']].to_dict() for k,g in networks.items()}).T.rename_axis(['variant', 'seed']).round(3))
+    write('latent_variants', pd.DataFrame({(name, codes, seed): r for (name,seed),g in networks.items() for codes,r in latents_of(g).items()}).T.rename_axis(['variant', 'codes', 'seed']).round(3))
+    write('latent_again', pd.DataFrame({name: again(name) for name in VARIANTS}, [f'z{k}' for k in range(len(AXES))]).rename_axis('latent').round(3))
 
 # ---- names
 

@@ -7,7 +7,7 @@ __all__ = ['NEAR', 'WIDTH', 'regions', 'rotated', 'shape_of', 'lend', 'borrowed'
            'find_seqlets', 'group_seqlets', 'pattern_of', 'best_match', 'seqlet_logo', 'plot_seqlet',
            'matched_difference', 'plant']
 
-# %% ../nbs/06_biology.ipynb #03f13358
+# %% ../nbs/06_biology.ipynb #5e14cf18
 import re
 from collections.abc import Iterable, Iterator, Sequence
 import numpy as np, pandas as pd
@@ -21,7 +21,7 @@ from .hairpin import Hairpin, fold, pair_table, reverse_complement
 from .saliency import draw_letter, nucleotide_map
 from .scorecard import DRAWS, resamples, with_interval
 
-# %% ../nbs/06_biology.ipynb #858e3d6c
+# %% ../nbs/06_biology.ipynb #02243c4e
 NEAR = 2 # nt on either side of a cut
 
 def _facing(h, mature):
@@ -31,7 +31,7 @@ def _facing(h, mature):
     there = owner[1-row][np.isin(owner[row], mature)]+2
     return np.isin(np.arange(len(h)), np.setdiff1d(there, mature))
 
-# %% ../nbs/06_biology.ipynb #c24a3841
+# %% ../nbs/06_biology.ipynb #0ca8a038
 def regions(
     h:Hairpin,
     start_5p:int|None=None, # Positions count from 0; None or NA where an arm is not known
@@ -53,7 +53,7 @@ def regions(
         out |= {'the only known arm': mature, 'opposite the only known arm': _facing(h, at[mature])}
     return {k:m for k,m in out.items() if m.any()}
 
-# %% ../nbs/06_biology.ipynb #c3fe4691
+# %% ../nbs/06_biology.ipynb #a369eeb8
 def rotated(masks:dict[str,np.ndarray] # From `regions`
            )->dict[str,np.ndarray]: # Name -> (n, n); the first row is the region itself
     "Each region, shifted around the hairpin by every number of nucleotides."
@@ -61,7 +61,7 @@ def rotated(masks:dict[str,np.ndarray] # From `regions`
     turn = (np.arange(n)-np.arange(n)[:,None])%n
     return {k:m[turn] for k,m in masks.items()}
 
-# %% ../nbs/06_biology.ipynb #955e2e86
+# %% ../nbs/06_biology.ipynb #fa449243
 def shape_of(h:Hairpin # With a pair at least
             )->tuple[int,int]: # Length, and twice the middle of the terminal loop
     "What decides where arms can lie."
@@ -77,7 +77,7 @@ def lend(
     near = np.argsort(np.abs(shapes-shape).sum(1), kind='stable')[:k]
     return arms[near]-np.round((shapes[near,1:]-shape[1])/2)
 
-# %% ../nbs/06_biology.ipynb #df758caf
+# %% ../nbs/06_biology.ipynb #6836f7c2
 def borrowed(
     hairpins:Sequence[Hairpin],
     arms:np.ndarray, # (n, 4) as `regions` takes them; NaN: not known
@@ -90,7 +90,7 @@ def borrowed(
         own, *others = [regions(h, *a) for a in [arms[i], *lend(shapes[i], shapes[donors], arms[donors], k)]]
         yield {name: np.stack([mask, *(o[name] for o in others if name in o)]) for name,mask in own.items()}
 
-# %% ../nbs/06_biology.ipynb #dbfc5e71
+# %% ../nbs/06_biology.ipynb #87ef8fb9
 def _placed(score, places):
     "Excess of the first of `places` over all of them, its rank from 0 to 1, and the variance that this rank has by chance."
     values = np.round((places@score)/places.sum(1)/max(np.abs(score).mean(), 1e-12), 9)
@@ -113,7 +113,7 @@ def region_test(
     table = pd.DataFrame(out).T.astype({'n': int}).rename_axis('region')
     return table.assign(q=false_discovery_control(table.p))
 
-# %% ../nbs/06_biology.ipynb #d4d09981
+# %% ../nbs/06_biology.ipynb #fc61ade0
 def context_scores(
     hairpins:Sequence[Hairpin],
     scores:Sequence[np.ndarray], # A score for each nucleotide of each hairpin
@@ -133,7 +133,7 @@ def context_scores(
     d['expected'] = rest[:,0]/np.maximum(rest[:,1], 1)
     return [g.to_numpy() for _,g in d.groupby('hairpin').expected]
 
-# %% ../nbs/06_biology.ipynb #cc38155d
+# %% ../nbs/06_biology.ipynb #d5f5881d
 def cut_profile(
     scores:Sequence[np.ndarray], # A score for each nucleotide of each hairpin
     cuts:Sequence[int], # Position of the first nucleotide behind the cut
@@ -151,7 +151,7 @@ def cut_profile(
     low, high = np.quantile(null, [.025, .975], axis=0)
     return pd.DataFrame(dict(mean=np.nanmean(around(0), 0), low=low, high=high), pd.Index(at, name='nt from the cut'))
 
-# %% ../nbs/06_biology.ipynb #161880e2
+# %% ../nbs/06_biology.ipynb #17aa1917
 WIDTH = 8 # columns of a seqlet
 _LETTERS = np.concatenate([np.array([[a==c for c in 'ACGU-'] + [b==c for c in 'ACGU-'] + [kind=='pair', kind=='loop'] for kind,a,b in COLUMNS]), np.zeros((1, 12), bool)]) # (35, 12)
 
@@ -170,7 +170,7 @@ def find_seqlets(
         rows.append((i, start, start-len(re.match('[acgu]*', w)[0]), scores[i,:,start:start+WIDTH].sum()))
     return pd.DataFrame(rows, columns=['hairpin', 'start', 'from_loop', 'score'])
 
-# %% ../nbs/06_biology.ipynb #ae9f6f49
+# %% ../nbs/06_biology.ipynb #eac78ef3
 def _windows(seqlets, table):
     "Rows of `table`, (n, 100, ...), at the columns of each seqlet."
     return table[seqlets.hairpin.to_numpy()[:,None], seqlets.start.to_numpy()[:,None]+np.arange(WIDTH)]
@@ -189,7 +189,7 @@ def group_seqlets(
     found = KMeans(groups, n_init=5, random_state=seed).fit_predict(x/np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12))
     return np.argsort(np.argsort(-np.bincount(found, minlength=groups), kind='stable'))[found]
 
-# %% ../nbs/06_biology.ipynb #0f7df976
+# %% ../nbs/06_biology.ipynb #849d2225
 def pattern_of(words:Sequence[str], seqlets:pd.DataFrame # Of one group
               )->np.ndarray: # (8, 34), log odds of the column letters against all columns of `words`
     "What the members have in common."
@@ -206,7 +206,7 @@ def best_match(words:Sequence[str], # WIDTH columns at least each
     windows = np.lib.stride_tricks.sliding_window_view(word_array(words), WIDTH, 1)
     return table[np.arange(WIDTH), windows].sum(-1).max(1)
 
-# %% ../nbs/06_biology.ipynb #a58e1876
+# %% ../nbs/06_biology.ipynb #a6b40bd4
 def seqlet_logo(words:Sequence[str], scores:np.ndarray, seqlets:pd.DataFrame # Of one group
                )->pd.DataFrame: # Columns column (from 0, loop left), paired (share), arm, letter, height
     "Heights of the letters: frequency times mean score of the column on that arm."
@@ -214,7 +214,7 @@ def seqlet_logo(words:Sequence[str], scores:np.ndarray, seqlets:pd.DataFrame # O
     rows = [(k, frequency[k,10], arm, c, frequency[k,5*i+j]*score[k,i]) for k in range(WIDTH) for i,arm in enumerate(("5'", "3'")) for j,c in enumerate('ACGU')]
     return pd.DataFrame(rows, columns=['column', 'paired', 'arm', 'letter', 'height'])
 
-# %% ../nbs/06_biology.ipynb #1b0b0f3a
+# %% ../nbs/06_biology.ipynb #98a09475
 def plot_seqlet(ax, # Matplotlib axes
                 logo:pd.DataFrame # From `seqlet_logo`
                )->None:
@@ -230,7 +230,7 @@ def plot_seqlet(ax, # Matplotlib axes
         ax.plot([k-.4, k+.4], [0, 0], color='black', lw=4, alpha=float(stack.paired.iloc[0]), solid_capstyle='butt')
     ax.set(xlim=(-.7, WIDTH-.3), ylim=(-1.2*top, 1.2*top), xticks=range(WIDTH), xlabel='column (loop left)', ylabel='|score| (logit)')
 
-# %% ../nbs/06_biology.ipynb #cd8bc51c
+# %% ../nbs/06_biology.ipynb #01547f61
 def matched_difference(
     values:np.ndarray, # (n,) what is compared
     has:np.ndarray, # (n,) bool, with the property or without
@@ -243,7 +243,7 @@ def matched_difference(
     difference = np.asarray(values)[has]-np.asarray(values)[~has][partner]
     return with_interval(difference.mean(), [difference[i].mean() for i in resamples(partner, seed)]) # pairs that share a partner stay together
 
-# %% ../nbs/06_biology.ipynb #d14378fe
+# %% ../nbs/06_biology.ipynb #79af8010
 def plant(h:Hairpin,
           start:int, # Position from 0
           letters:str, # RNA

@@ -563,6 +563,7 @@ def _nature(words, seed):
     sides = [rows[(words.label==label) & ((words.asked>=low) & (words.asked<=high)).all(1)] for label in (0, 1)]
     return torch.stack([r[torch.randint(len(r), (NATURE,), generator=g)] if len(r) else torch.full((NATURE, 6), torch.nan) for r in sides])
 
+# %% ../nbs/04_cvae.ipynb #2a4f2071
 @patch
 def fit(self:Generator,
         words:Written,
