@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LEAST', 'Condition', 'in_words', 'all_conditions', 'Rule', 'Rules', 'fit_rules', 'Stability', 'stability']
 
-# %% ../nbs/07_rules.ipynb #c28a98b6
+# %% ../nbs/07_rules.ipynb #81e2b328
 from collections.abc import Sequence
 from html import escape
 from itertools import combinations
@@ -16,7 +16,7 @@ from .cnn import check_labels
 from .factors import describe_factors
 from .scorecard import resamples
 
-# %% ../nbs/07_rules.ipynb #2a16ddfd
+# %% ../nbs/07_rules.ipynb #d2a6426d
 class Condition(NamedTuple):
     "One factor, at least or below a threshold."
     factor:str
@@ -29,7 +29,7 @@ class Condition(NamedTuple):
         x = table[self.factor].to_numpy()
         return x>=self.threshold if self.at_least else x<self.threshold
 
-# %% ../nbs/07_rules.ipynb #444d4082
+# %% ../nbs/07_rules.ipynb #1f66314d
 def in_words(c:Condition)->str:
     "Say a condition."
     name, units = c.factor.replace('_', ' '), describe_factors().unit
@@ -37,14 +37,14 @@ def in_words(c:Condition)->str:
     said = f"{name} {'at least' if c.at_least else 'below'} {c.threshold:g}"
     return said if unit in ('', 'share', 'number', '0 or 1', 'observed / expected', c.factor) else f'{said} {unit}'
 
-# %% ../nbs/07_rules.ipynb #03d2295c
+# %% ../nbs/07_rules.ipynb #9d841ce1
 def all_conditions(table:pd.DataFrame # One column a factor
                   )->list[Condition]:
     "What a rule may be made of: each factor at least, or below, each of its deciles."
     deciles = {c: sorted({float(f'{t:.2g}') for t in table[c].dropna().quantile(np.arange(1, 10)/10)}) for c in table}
     return [Condition(c, up, t) for c,ts in deciles.items() for t in ts for up in (True, False)]
 
-# %% ../nbs/07_rules.ipynb #0b1e7328
+# %% ../nbs/07_rules.ipynb #78158306
 class Rule(NamedTuple):
     "All of these conditions: a precursor."
     conditions:tuple[Condition,...] # One or two
@@ -56,7 +56,7 @@ class Rules(NamedTuple):
     rules:tuple[Rule,...]
     others:Rule # What no rule covers; `right`: the share that are no precursors
 
-# %% ../nbs/07_rules.ipynb #aafd8e33
+# %% ../nbs/07_rules.ipynb #3e7d951b
 @patch
 def predict(self:Rules, table:pd.DataFrame # With the columns that the rules name
            )->np.ndarray: # (n,) 1 a precursor, 0 not
@@ -70,7 +70,7 @@ def factors(self:Rules)->list[str]:
     "The factors that the rules name, each once."
     return list(dict.fromkeys(c.factor for r in self.rules for c in r.conditions))
 
-# %% ../nbs/07_rules.ipynb #380498f3
+# %% ../nbs/07_rules.ipynb #916cb7aa
 @patch
 def describe(self:Rules)->list[str]: # One sentence a rule, and one for the rest
     "Say the rules in English."
@@ -83,7 +83,7 @@ def __repr__(self:Rules): return '\n'.join(f'{i}. {s}' for i,s in enumerate(self
 @patch
 def _repr_html_(self:Rules): return '<ol>'+''.join(f'<li>{escape(s)}</li>' for s in self.describe())+'</ol>'
 
-# %% ../nbs/07_rules.ipynb #9f30d335
+# %% ../nbs/07_rules.ipynb #2b9feb50
 def _covered(held, pairs):
     "Which rows some pair of columns covers."
     return np.any([held[:,i]*held[:,j]>0 for i,j in pairs], 0) if pairs else np.zeros(len(held), bool)
@@ -95,7 +95,7 @@ def _best_pair(held, weight, others):
     pair = np.unravel_index(gain.argmax(), gain.shape)
     return tuple(map(int, pair)), gain[pair]
 
-# %% ../nbs/07_rules.ipynb #8a60d26f
+# %% ../nbs/07_rules.ipynb #14f54f44
 LEAST = .0005 # accuracy that a rule must add
 
 def _search(held, weight, most):
@@ -111,7 +111,7 @@ def _search(held, weight, most):
             if pairs==before: break
     return pairs
 
-# %% ../nbs/07_rules.ipynb #a9933295
+# %% ../nbs/07_rules.ipynb #65ce9490
 def fit_rules(
     table:pd.DataFrame, # One row a hairpin, one column a factor or latent
     labels:Sequence[int], # (n,) 1 a precursor, 0 not
@@ -126,7 +126,7 @@ def fit_rules(
     found = [Rule(tuple(conditions[i] for i in sorted(set(p))), int(r.sum()), y[r].mean()) for p,r in zip(pairs, rows)]
     return Rules(tuple(found), Rule((), int(rest.sum()), 1-y[rest].mean() if rest.any() else np.nan))
 
-# %% ../nbs/07_rules.ipynb #e1000b3f
+# %% ../nbs/07_rules.ipynb #009da615
 class Stability(NamedTuple):
     "How alike the rules of resampled training sets are."
     overlap:float # Mean Jaccard index of the factors that two refits name
@@ -148,4 +148,4 @@ def stability(
     named, calls = [set(f.factors()) for f in fits], [f.predict(others) for f in fits]
     overlap = np.mean([len(a&b)/len(a|b) for a,b in combinations(named, 2)])
     agreement = np.mean([(a==b).mean() for a,b in combinations(calls, 2)])
-    return Stability(overlap, agreement, pd.Series([f for s in named for f in s]).value_counts()/n)
+    return Stability(overlap, agreement, pd.Series([f for s in named for f in s]).value_counts().sort_index().sort_values(ascending=False, kind='stable')/n)
