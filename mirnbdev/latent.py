@@ -8,7 +8,7 @@ __all__ = ['AXES', 'BINS', 'SHUFFLES', 'LEAST_CHANGE', 'latent_table', 'Traversa
            'concept_directions', 'probe_table', 'Disentanglement', 'disentanglement', 'axis_changes', 'name_axes',
            'axis_text', 'explore_latents']
 
-# %% ../nbs/07_latent.ipynb #28478f8f
+# %% ../nbs/07_latent.ipynb #0f2dd27c
 import base64
 from collections.abc import Sequence
 from html import escape
@@ -27,10 +27,10 @@ from .hairpin import Hairpin, draw, fold, pair_f1
 from .saliency import signed_colours
 from .scorecard import resamples, with_interval
 
-# %% ../nbs/07_latent.ipynb #339a97cc
+# %% ../nbs/07_latent.ipynb #d3d70727
 AXES = tuple(f'z{k} {FACTORS[k]}' if k<len(FACTORS) else f'z{k}' for k in range(16))
 
-# %% ../nbs/07_latent.ipynb #01b8e8ae
+# %% ../nbs/07_latent.ipynb #506d5df5
 def latent_table(generator:Generator,
                  hairpins:Sequence[Hairpin], # ACGU, with energy, at most 100 columns
                  label:int=1 # 1 precursors, 0 pseudo-hairpins
@@ -38,7 +38,7 @@ def latent_table(generator:Generator,
     "Mean of the posterior of z."
     return pd.DataFrame(generator.encode(hairpins, label).z.double().numpy(), columns=list(AXES))
 
-# %% ../nbs/07_latent.ipynb #39995d7b
+# %% ../nbs/07_latent.ipynb #a59a2681
 class Traversal(NamedTuple):
     "Molecules along one direction."
     along:str # What moves
@@ -46,7 +46,7 @@ class Traversal(NamedTuple):
     designed:list[Hairpin] # m
     refolded:list[Hairpin] # m
 
-# %% ../nbs/07_latent.ipynb #715999fb
+# %% ../nbs/07_latent.ipynb #87091d96
 def _single(h):
     "`h`, if the generator can write it."
     if h.mfe is None: raise ValueError(f'{h.name}: has no energy; fold it first')
@@ -60,7 +60,7 @@ def _axis(along):
     if not isinstance(along, str) and np.shape(along)==(len(AXES),) and np.any(along): return 'direction', np.asarray(along, float)/np.linalg.norm(along)
     raise ValueError(f'along {along!r}: give a latent (0 to {len(AXES)-1}, or one of {", ".join(AXES)}), a condition ({", ".join(CONDITIONS)}), or {len(AXES)} numbers that are not all 0')
 
-# %% ../nbs/07_latent.ipynb #55a16e7d
+# %% ../nbs/07_latent.ipynb #dc3b023b
 def _along_axis(generator, h, along, values, label):
     "Name, values, and a code each."
     name, unit = _axis(along)
@@ -68,7 +68,7 @@ def _along_axis(generator, h, along, values, label):
     code = generator.encode([h], label).take([0]*len(values))
     return name, values, code._replace(z=code.z+(torch.from_numpy(values).float()-code.z@unit)[:,None]*unit)
 
-# %% ../nbs/07_latent.ipynb #3ea97724
+# %% ../nbs/07_latent.ipynb #c660037e
 def _along_condition(generator, h, condition, values, label):
     "The same, for a condition."
     k, (low, high) = list(CONDITIONS).index(condition), RANGES[condition]
@@ -77,7 +77,7 @@ def _along_condition(generator, h, condition, values, label):
     code = generator.encode([h], label, given=tuple(CONDITIONS)).take([0]*len(values))
     return condition, values, code._replace(asked=torch.where(torch.arange(5)==k, torch.from_numpy(values).float()[:,None], code.asked))
 
-# %% ../nbs/07_latent.ipynb #8da3b694
+# %% ../nbs/07_latent.ipynb #a1f55082
 def traverse(
     generator:Generator,
     hairpin:Hairpin, # Where to start; a single hairpin, folded, of at most 100 columns
@@ -91,7 +91,7 @@ def traverse(
     designed = [Hairpin(f'{name} = {v:.3g}', d.sequence, d.structure) for v,d in zip(values, generator.decode(code))]
     return Traversal(name, values, designed, [fold(d.sequence, d.name) for d in designed])
 
-# %% ../nbs/07_latent.ipynb #e64db23b
+# %% ../nbs/07_latent.ipynb #4f8f80f1
 def _picture(data, kind, alt):
     "An image tag that holds its data."
     return f'<img alt="{alt}" style="max-width:100%" src="data:image/{kind};base64,{base64.b64encode(data).decode()}">'
@@ -103,7 +103,7 @@ def _repr_html_(self:Traversal)->str:
     figure = lambda d, r: f'<figure style="display:inline-block;margin:4px;width:31%">{draw(r, width=300)}{image(r)}<figcaption>F1 {pair_f1(d.structure, r.structure):.2f}</figcaption></figure>'
     return ''.join(map(figure, self.designed, self.refolded))
 
-# %% ../nbs/07_latent.ipynb #83fd7145
+# %% ../nbs/07_latent.ipynb #f875d8a1
 def _name(factor, unit=True):
     "A factor as people write it."
     return factor.replace('_', ' ') + f' ({ALL_FACTORS[factor].unit})'*unit
@@ -119,7 +119,7 @@ def plot_traversal(t:Traversal): # Matplotlib figure
     plt.close(fig)
     return fig
 
-# %% ../nbs/07_latent.ipynb #6145d01d
+# %% ../nbs/07_latent.ipynb #eb7b5b87
 def latent_correlations(z:np.ndarray, # (n, latents)
                         factors:np.ndarray # (n, factors)
                        )->np.ndarray: # (2, latents, factors): Spearman; the same, given the other factors
@@ -129,7 +129,7 @@ def latent_correlations(z:np.ndarray, # (n, latents)
     p = np.linalg.pinv(both, hermitian=True)
     return np.stack([r[:k,k:], -p[:,0,1:]/np.sqrt(p[:,0,:1]*np.diagonal(p, 0, 1, 2)[:,1:])])
 
-# %% ../nbs/07_latent.ipynb #66e3937d
+# %% ../nbs/07_latent.ipynb #f55c7a8e
 BINS, SHUFFLES = 10, 100
 
 def _one_hot(x):
@@ -141,7 +141,7 @@ def _information(a, b):
     parts = lambda p, *shape: entr(p.reshape(*shape)).sum(tuple(range(1, len(shape), 2)))
     return parts(a.mean(0), -1, BINS)[:,None]+parts(b.mean(0), -1, BINS)-parts(a.T@b/len(a), a.shape[1]//BINS, BINS, b.shape[1]//BINS, BINS)
 
-# %% ../nbs/07_latent.ipynb #6a6c53a0
+# %% ../nbs/07_latent.ipynb #48d3737d
 def mutual_information(z:np.ndarray, # (n, latents)
                        factors:np.ndarray, # (n, factors)
                        seed:int=0
@@ -151,7 +151,7 @@ def mutual_information(z:np.ndarray, # (n, latents)
     found, null = _information(a, b), np.stack([_information(a, b[rng.permutation(len(b))]) for _ in range(SHUFFLES)])
     return np.stack([found-null.mean(0), (1+(null>=found).sum(0))/(1+SHUFFLES)])
 
-# %% ../nbs/07_latent.ipynb #21ab1050
+# %% ../nbs/07_latent.ipynb #05ac2671
 def latent_factors(z:pd.DataFrame, # From `latent_table`
                    factors:pd.DataFrame, # Of the same hairpins, from `factor_table`; no NaN
                    clusters:Sequence, # (n,) relatives share one
@@ -166,7 +166,7 @@ def latent_factors(z:pd.DataFrame, # From `latent_table`
     index = pd.MultiIndex.from_product([z.columns, factors.columns], names=['latent', 'factor'])
     return pd.DataFrame(np.hstack([plain, partial, information]), index, ['spearman', 'low', 'high', 'partial', 'partial_low', 'partial_high', 'information', 'p'])
 
-# %% ../nbs/07_latent.ipynb #81ed10a7
+# %% ../nbs/07_latent.ipynb #c0ff6c05
 def plot_matrix(table:pd.DataFrame, # Latents x factors
                 label:str, # What the numbers are
                 top:float=1. # Where the colours end
@@ -180,13 +180,13 @@ def plot_matrix(table:pd.DataFrame, # Latents x factors
     fig.colorbar(shown, label=label); ax.set(xlabel='factor', ylabel='latent'); plt.close(fig)
     return fig
 
-# %% ../nbs/07_latent.ipynb #4baca40d
+# %% ../nbs/07_latent.ipynb #fd9f3845
 def rewritten(generator:Generator, hairpins:Sequence[Hairpin], label:int=1, seed:int=0, n_jobs:int=1)->Samples: # In the order of `hairpins`
     "Other molecules with the same z."
     draws = generator.draw(len(hairpins), label, seed=seed).draws
     return generator.write_and_fold(generator.encode(hairpins, label)._replace(draws=draws), n_jobs=n_jobs)
 
-# %% ../nbs/07_latent.ipynb #ade7dae3
+# %% ../nbs/07_latent.ipynb #13adfd19
 _RIDGE = RidgeCV(np.logspace(-2, 3, 6))
 
 def _normal_scores(factors):
@@ -200,7 +200,7 @@ def concept_directions(z:pd.DataFrame, # From `latent_table`
     weights = _RIDGE.fit(z.to_numpy(), _normal_scores(factors)).coef_
     return pd.DataFrame(weights/np.linalg.norm(weights, axis=1, keepdims=True), factors.columns, z.columns)
 
-# %% ../nbs/07_latent.ipynb #95fccdaa
+# %% ../nbs/07_latent.ipynb #5d4a6afa
 def probe_table(z:pd.DataFrame, factors:pd.DataFrame, # To fit on
                 new_z:pd.DataFrame, new_factors:pd.DataFrame, # To measure on
                 clusters:Sequence, # Of the latter
@@ -216,7 +216,7 @@ def probe_table(z:pd.DataFrame, factors:pd.DataFrame, # To fit on
     trees = [HistGradientBoostingRegressor(random_state=seed).fit(z.to_numpy(), factors[f]).score(new_z.to_numpy(), new_factors[f]) for f in factors]
     return pd.concat(spearman, axis=1).assign(best=z.columns[best], linear_R2=linear, boosted_R2=trees)
 
-# %% ../nbs/07_latent.ipynb #13280b5f
+# %% ../nbs/07_latent.ipynb #70d3507a
 class Disentanglement(NamedTuple):
     "How well latents and factors are paired, 1 at best."
     disentanglement:float
@@ -235,7 +235,7 @@ def _gap(match):
     top = np.sort(match, axis=0)
     return top[-1]-top[-2]
 
-# %% ../nbs/07_latent.ipynb #240fe5fd
+# %% ../nbs/07_latent.ipynb #a172d407
 def disentanglement(z:pd.DataFrame, factors:pd.DataFrame, # To fit on; factors without near duplicates
                     new_z:pd.DataFrame, new_factors:pd.DataFrame, # To measure on
                     seed:int=0
@@ -249,7 +249,7 @@ def disentanglement(z:pd.DataFrame, factors:pd.DataFrame, # To fit on; factors w
     known = np.mean([m.score(a, y) for m,y in zip(trees, b.T)])
     return Disentanglement(focus, _focus(share, 0).mean(), known, (_gap(mutual_information(a, b, seed)[0])/entropy).mean(), _gap(linear).mean())
 
-# %% ../nbs/07_latent.ipynb #047be4c2
+# %% ../nbs/07_latent.ipynb #d14c97f3
 def axis_changes(
     generator:Generator,
     hairpins:Sequence[Hairpin], # Where to start, no two related; as in `traverse`
@@ -264,7 +264,7 @@ def axis_changes(
             parts[axis, v] = pd.DataFrame(plain_factors(generator.write_and_fold(moved, n_jobs=n_jobs).refolded), columns=list(FACTORS))
     return pd.concat(parts, names=['latent', 'value', 'hairpin'])
 
-# %% ../nbs/07_latent.ipynb #ca568897
+# %% ../nbs/07_latent.ipynb #0f52c0b7
 LEAST_CHANGE = .3 # natural standard deviations
 
 def name_axes(changes:pd.DataFrame, # From `axis_changes`
@@ -280,7 +280,7 @@ def name_axes(changes:pd.DataFrame, # From `axis_changes`
     start, end = (e.groupby('latent', sort=False).mean().stack().reindex(table.index) for e in ends)
     return table.rename(columns=dict(value='change')).assign(start=start, end=end, verdict=np.select(sure, ['grows', 'falls', 'unchanged'], 'not sure')).rename_axis(['latent', 'factor'])
 
-# %% ../nbs/07_latent.ipynb #3168d3c5
+# %% ../nbs/07_latent.ipynb #15ac0478
 def _phrase(factor, row, first):
     "One change in words."
     unit = ALL_FACTORS[factor].unit
@@ -299,7 +299,7 @@ def axis_text(names:pd.DataFrame # From `name_axes`
         out[latent] = told + (f'; {", ".join(_name(f, False) for f in still)} unchanged' if len(still) else '')
     return pd.Series(out)
 
-# %% ../nbs/07_latent.ipynb #566c137d
+# %% ../nbs/07_latent.ipynb #b96dd84a
 def _pasted(text):
     "A hairpin from what somebody pasted."
     return _single(fold(text, 'pasted'))
@@ -316,7 +316,7 @@ def _latent_view(start, design, detector):
     return (f'<p>probability of a precursor <b>{probability:.3f}</b>; F1 of designed and folded pairs <b>{pair_f1(design.structure, now.structure):.2f}</b></p>'
             f'{_picture(draw(now, width=620).encode(), "svg+xml", "structure")}<br>{image}{_factor_rows([start, now])}')
 
-# %% ../nbs/07_latent.ipynb #76917cb3
+# %% ../nbs/07_latent.ipynb #2c38202c
 class _Explorer:
     "Sliders, the `code` that they stand for, and its molecule."
     def __init__(self, generator, detector, hairpins):
@@ -332,7 +332,7 @@ class _Explorer:
         sliders = w.VBox([self.pick, self.paste, self.message, *self.z, *(w.HBox(x) for x in zip(self.given, self.asked))])
         self.box = w.HBox([sliders, self.view])
 
-# %% ../nbs/07_latent.ipynb #e7a900fd
+# %% ../nbs/07_latent.ipynb #f69d3bc6
 @patch
 def watch(self:_Explorer, hairpins):
     "Say what each control does."
@@ -354,7 +354,7 @@ def tell(self:_Explorer, f, value):
     try: f(value); self.show(); self.message.value = ''
     except ValueError as e: self.message.value = f'<p style="color:#b2182b;max-width:420px">{escape(str(e))}</p>'
 
-# %% ../nbs/07_latent.ipynb #86231b56
+# %% ../nbs/07_latent.ipynb #956ccc25
 @patch
 def begin(self:_Explorer, h):
     "Start from `h`."
@@ -376,7 +376,7 @@ def stand(self:_Explorer, h):
     for slider,tick in zip(self.asked, self.given): slider.disabled = not tick.value
     self.quiet = False
 
-# %% ../nbs/07_latent.ipynb #a7c6ebca
+# %% ../nbs/07_latent.ipynb #52593f76
 @patch
 def move(self:_Explorer, what, k, value):
     "Change one number of the code."
