@@ -8,7 +8,7 @@ __all__ = ['RANGES', 'CONDITIONS', 'START', 'END', 'CLADES', 'NATURE', 'PROOF', 
            'simulate', 'without_conditions', 'likelihood_table', 'recall_table', 'r_squared', 'control_table',
            'GenerationSet', 'generation_set', 'spelled', 'train_generator', 'train_generator_on']
 
-# %% ../nbs/04_cvae.ipynb #84e3ca9c
+# %% ../nbs/04_cvae.ipynb #b761ca06
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -24,14 +24,14 @@ from .data import GROUPS, SIDES
 from .encoding import COLUMNS, KIND, LETTERS, MAY_FOLLOW, column_word, expected_image, hairpin_flags, hairpin_from_word, word_array, words_from_array
 from .hairpin import Hairpin, axis, chunks, draw as draw_hairpin, open_whole, pair_f1, refold
 
-# %% ../nbs/04_cvae.ipynb #73d32051
+# %% ../nbs/04_cvae.ipynb #7c715cf1
 RANGES = dict(length=(30, 190), gc=(0, 1), mfe_per_nt=(-1.2, 0), loop=(3, 60), bulges=(0, 15)) # what can be asked
 CONDITIONS = dict(length='nt', gc='share', mfe_per_nt='kcal/mol per nt', loop='nt of the terminal loop', bulges='number')
 START, END = 35, 34 # letter numbers
 _PAIR, _BULGE = (np.array([k.startswith(what) for k in KIND]+[False]) for what in ('pair', 'bulge'))
 _ADDS = np.array([(len(s), sum(c in 'GC' for c in s), k=='loop') for k,a,b in COLUMNS for s in [a if k=='loop' else (a+b).replace('-', '')]]+[(0,0,0)], np.float32)
 
-# %% ../nbs/04_cvae.ipynb #f2d0572f
+# %% ../nbs/04_cvae.ipynb #3bf86fdf
 @lru_cache(maxsize=1<<18)
 def loop_energy(letters:bytes # Numbers of the columns from a pair, or from the first loop letter, to the next pair
                )->float: # kcal/mol
@@ -40,14 +40,14 @@ def loop_energy(letters:bytes # Numbers of the columns from a pair, or from the 
     h = hairpin_from_word(word if letters[0]<4 else 'gaaa'+word)
     return RNA.fold_compound(h.sequence, RNA.md(), RNA.OPTION_EVAL_ONLY).eval_loop_pt(1, RNA.ptable(h.structure))/100
 
-# %% ../nbs/04_cvae.ipynb #a66e7d70
+# %% ../nbs/04_cvae.ipynb #4b6e77aa
 class Tally:
     "What `n` hairpins hold, while they are written column by column."
     def __init__(self, n:int):
         self.letters, self.columns, self.pair = np.full((n, 100), END, np.uint8), 0, np.zeros(n, int) # the column of the last pair
         self.total = np.zeros((n, 5), np.float32) # nt, G and C, kcal/mol, nt of the terminal loop, bulges
 
-# %% ../nbs/04_cvae.ipynb #3430262c
+# %% ../nbs/04_cvae.ipynb #a26ba766
 @patch
 def add(self:Tally, column:np.ndarray # (n,) letters
        )->None:
@@ -61,7 +61,7 @@ def add(self:Tally, column:np.ndarray # (n,) letters
         self.pair[i] = self.columns
     self.columns += 1
 
-# %% ../nbs/04_cvae.ipynb #3a43b62d
+# %% ../nbs/04_cvae.ipynb #de1ddc6d
 CLADES = (*GROUPS, 'other')
 
 class Written(NamedTuple):
@@ -73,7 +73,7 @@ class Written(NamedTuple):
     asked:Tensor # (n, 5) see `CONDITIONS`; NaN: not given
     factors:Tensor # (n, 10) see `FACTORS`
 
-# %% ../nbs/04_cvae.ipynb #8e1bbb77
+# %% ../nbs/04_cvae.ipynb #5da864c3
 def _clade(name):
     "Number of a clade; None is left open."
     if name is not None and name not in CLADES: raise ValueError(f'clade {name!r}: choose one of {", ".join(CLADES)}')
@@ -93,7 +93,7 @@ def written(hairpins:Sequence[Hairpin], # ACGU, with energy, at most 100 columns
     return Written(torch.from_numpy(letters.copy()), torch.from_numpy(np.stack(before, 1)), torch.tensor(np.array(labels), dtype=torch.long),
                    torch.tensor(clade, dtype=torch.long), torch.from_numpy(asked.astype(np.float32)), torch.from_numpy(plain_factors(hairpins).astype(np.float32)))
 
-# %% ../nbs/04_cvae.ipynb #1ff991b7
+# %% ../nbs/04_cvae.ipynb #34838eec
 NATURE = 4096 # training hairpins of a label whose conditions are kept
 
 class HairpinCVAE(nn.Module):
@@ -117,14 +117,14 @@ class HairpinCVAE(nn.Module):
         self.register_buffer('miss', torch.zeros(2)) # of both, by how much energies exceed what is asked, kcal/mol per nt
         self.register_buffer('centre', torch.tensor([85., .46, -.38, 8., 1.])); self.register_buffer('scale', torch.tensor([20., .1, .08, 4., 1.5]))
 
-# %% ../nbs/04_cvae.ipynb #c0dff104
+# %% ../nbs/04_cvae.ipynb #627b96f9
 @patch
 def read_conditions(self:HairpinCVAE, label:Tensor, clade:Tensor, asked:Tensor)->Tensor: # (n, 48)
     "All conditions as one vector."
     given = ~asked.isnan()
     return self.condition(torch.cat([((asked-self.centre)/self.scale).nan_to_num(), given.float(), self.label(label), self.clade(clade)], -1))
 
-# %% ../nbs/04_cvae.ipynb #0e0c955d
+# %% ../nbs/04_cvae.ipynb #b8dab99e
 @patch
 def normal_scores(self:HairpinCVAE, factors:Tensor)->Tensor: # (n, 10)
     "Where factors stand among those of training hairpins."
@@ -139,7 +139,7 @@ def infer(self:HairpinCVAE, words:Written, condition:Tensor)->tuple[Tensor,Tenso
     mu, logvar = self.posterior(torch.cat([x, condition, self.normal_scores(words.factors)], -1)).chunk(2, -1)
     return mu, logvar.clamp(-8, 4)
 
-# %% ../nbs/04_cvae.ipynb #ede855bd
+# %% ../nbs/04_cvae.ipynb #fb8824b6
 @patch
 def plan(self:HairpinCVAE, z:Tensor, condition:Tensor)->Tensor: # (n, 100, 80)
     "What is meant for each column."
@@ -151,7 +151,7 @@ def rough_logits(self:HairpinCVAE, plan:Tensor)->Tensor: # (n, columns, 35)
     "The letters as the plan alone has them."
     return self.rough(plan[...,:48])
 
-# %% ../nbs/04_cvae.ipynb #eb1a6f9a
+# %% ../nbs/04_cvae.ipynb #191206be
 def _countdown(left, n):
     "Places in an embedding: 0 to n-1, and n if nothing was asked."
     return torch.where(left.isnan(), n, left.nan_to_num().round().clamp(0, n-1)).long()
@@ -169,7 +169,7 @@ def owed(self:HairpinCVAE, so_far:Tensor, # (n, columns, 5)
     x = torch.cat([behind/behind.new_tensor([4,6]), torch.tanh(behind/behind.new_tensor([1.5,2])), (rest/.2).clamp(-3, 3)], -1).nan_to_num()
     return torch.cat([*counts, self.drift(torch.cat([x, nt/80, so_far[...,2:3]/30], -1))], -1)
 
-# %% ../nbs/04_cvae.ipynb #24c000a3
+# %% ../nbs/04_cvae.ipynb #f0db1087
 @patch
 def write(self:HairpinCVAE, before:Tensor, # (n, columns) the letters before
           owed:Tensor, plan:Tensor, state:Tensor|None=None
@@ -177,7 +177,7 @@ def write(self:HairpinCVAE, before:Tensor, # (n, columns) the letters before
     "Read on by one letter after the other."
     return self.gru(torch.cat([self.letter(before), plan, owed], -1), state)
 
-# %% ../nbs/04_cvae.ipynb #b03f6b15
+# %% ../nbs/04_cvae.ipynb #4fe8245a
 class Elbo(NamedTuple):
     "Nats for each hairpin."
     nll:Tensor # (n,)
@@ -193,7 +193,7 @@ def _nats(logits, letters):
     "Cross entropy (n,) of the letters."
     return (cross_entropy(logits.transpose(1, 2), letters, reduction='none')*_inside(letters)).sum(1)
 
-# %% ../nbs/04_cvae.ipynb #cc613e99
+# %% ../nbs/04_cvae.ipynb #179429d6
 @patch
 def letter_logits(self:HairpinCVAE, plan:Tensor, words:Written)->Tensor: # (n, columns, 35)
     "Each letter, given the plan and those before."
@@ -209,7 +209,7 @@ def letter_nats(self:HairpinCVAE, z:Tensor, condition:Tensor, words:Written)->tu
     letters, plan = words.letters[:,:columns].long(), self.plan(z, condition)[:,:columns]
     return _nats(self.letter_logits(plan, words), letters), _nats(self.rough_logits(plan), letters)
 
-# %% ../nbs/04_cvae.ipynb #5cfe5106
+# %% ../nbs/04_cvae.ipynb #37d2df02
 @patch
 def tied(self:HairpinCVAE, words:Written)->Tensor: # (n, latents) bool
     "Which latents stand for a factor: the first ten, of hairpins of which nothing is asked; none without a `tie`."
@@ -224,7 +224,7 @@ def elbo_terms(self:HairpinCVAE, words:Written)->Elbo:
     off = ((mu-nn.functional.pad(self.normal_scores(words.factors), (0, self.latents-len(FACTORS))))**2+logvar.exp())*self.tied(words)
     return Elbo(nll, .5*(mu**2 + logvar.exp() - 1 - logvar), rough, off.sum(1))
 
-# %% ../nbs/04_cvae.ipynb #0557129e
+# %% ../nbs/04_cvae.ipynb #de4cc9ca
 def _hide(words):
     "Leave conditions open: none of a hairpin's in a quarter of the cases, all in three tenths."
     n = len(words.label)
@@ -238,7 +238,7 @@ def _half_open(words):
     "Every other hairpin without conditions."
     return words._replace(asked=words.asked.masked_fill((torch.arange(len(words.asked), device=words.asked.device)%2==0)[:,None], torch.nan))
 
-# %% ../nbs/04_cvae.ipynb #93a072fc
+# %% ../nbs/04_cvae.ipynb #09f032e7
 def _cvae_loss(model, *batch):
     "Mean negative bound; in training with free nats, a warm-up, the rough guess and the tie."
     words = _hide(Written(*batch)) if model.training else _half_open(Written(*batch))
@@ -248,7 +248,7 @@ def _cvae_loss(model, *batch):
     paid, free = (kl*tied).sum(1).mean(), (kl*~tied).sum(1).mean().clamp(min=model.rate)
     return nll.mean() + model.beta*(paid+free) + .2*rough.mean() + model.tie*off.mean()
 
-# %% ../nbs/04_cvae.ipynb #b4823ceb
+# %% ../nbs/04_cvae.ipynb #5d4fd5c1
 class Lengths(Batches):
     "Rows of `Written` in batches of about equal length, in an order fixed by `seed`."
     def __init__(self, words:Written, size:int, seed:int):
@@ -257,12 +257,12 @@ class Lengths(Batches):
         parts = width.argsort().split(size)
         self.order = [parts[i] for i in torch.randperm(len(parts), generator=g)]
 
-# %% ../nbs/04_cvae.ipynb #cd41a334
+# %% ../nbs/04_cvae.ipynb #c34a58e0
 class Generator(Trained):
     "Writes new hairpins."
     kind, network = 'generator', HairpinCVAE
 
-# %% ../nbs/04_cvae.ipynb #85578d56
+# %% ../nbs/04_cvae.ipynb #e61b40a3
 _LETTER, _NT, _MISMATCH = torch.arange(35), torch.from_numpy(_ADDS[:,0]), torch.tensor([k=='mismatch' for k in KIND]+[False])
 
 def _allowed(before, so_far, asked):
@@ -278,7 +278,7 @@ def _allowed(before, so_far, asked):
     may[left==3] &= ~_MISMATCH # a mismatch would leave one nucleotide, which cannot follow it
     return may
 
-# %% ../nbs/04_cvae.ipynb #d1445d90
+# %% ../nbs/04_cvae.ipynb #3f3143a3
 class Code(NamedTuple):
     "Where hairpins stand."
     z:Tensor # (n, 16), standard normal
@@ -292,13 +292,13 @@ def take(self:Code, rows)->Code:
     "Some of the hairpins."
     return Code(*(x[rows] for x in self))
 
-# %% ../nbs/04_cvae.ipynb #90b8e0ff
+# %% ../nbs/04_cvae.ipynb #53d9cf88
 def _catch_up(so_far, asked):
     "Conditions (n, 5), where the energy that is behind is added to the energy asked, per nucleotide left (at least 15)."
     behind = asked[:,2]*so_far[:,0]-so_far[:,2]
     return asked + (behind/(asked[:,0]-so_far[:,0]).clamp(min=15)).nan_to_num()[:,None]*torch.eye(5)[2]
 
-# %% ../nbs/04_cvae.ipynb #453e963c
+# %% ../nbs/04_cvae.ipynb #ef0069f3
 def _walk(model, code, choose, temperature=1., pairs=100):
     "Write column by column; `choose(column, cumulated probabilities)` says which letters. Stop when each hairpin has so many pairs."
     tally, state, before, paired = Tally(len(code.z)), None, torch.full((len(code.z),), START), np.zeros(len(code.z), int)
@@ -314,7 +314,7 @@ def _walk(model, code, choose, temperature=1., pairs=100):
             if ((before==END).numpy() | (paired>=pairs)).all(): break
     return tally.letters
 
-# %% ../nbs/04_cvae.ipynb #9fc7a0ce
+# %% ../nbs/04_cvae.ipynb #b31b4318
 @patch
 def letters(self:Generator, code:Code, temperature:float=1., pairs:int=100)->np.ndarray: # (n, 100)
     "Let the draws choose, until there are so many pairs."
@@ -331,7 +331,7 @@ def decode(self:Generator,
     "Write the hairpins that stand there."
     return [hairpin_from_word(w, f'sim-{i}') for i,w in enumerate(words_from_array(self.letters(code, temperature)), 1)]
 
-# %% ../nbs/04_cvae.ipynb #cac832b0
+# %% ../nbs/04_cvae.ipynb #45562665
 @patch
 def encode(self:Generator,
            hairpins:Sequence[Hairpin], # ACGU, with energy, at most 100 columns
@@ -354,7 +354,7 @@ def encode(self:Generator,
     spare = torch.randn(code.draws.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     return code._replace(draws=torch.where(_inside(words.letters), code.draws, spare))
 
-# %% ../nbs/04_cvae.ipynb #a7bee153
+# %% ../nbs/04_cvae.ipynb #27d9e62c
 def _asked(n, given):
     "Conditions as a table (n, 5), NaN where open."
     asked = np.full((n, 5), np.nan, np.float32)
@@ -365,7 +365,7 @@ def _asked(n, given):
     if (asked[:,3]+2>asked[:,0]).any(): raise ValueError('loop: must leave room for a pair within the length')
     return torch.from_numpy(asked)
 
-# %% ../nbs/04_cvae.ipynb #9cc49896
+# %% ../nbs/04_cvae.ipynb #becd73be
 @patch
 def like_nature(self:HairpinCVAE, label:int, clade:Tensor, asked:Tensor, seed:int=0)->tuple[Tensor,Tensor]: # clade, asked
     "Fill what is open from training hairpins of this label, the likelier the nearer they are to what is given."
@@ -380,7 +380,7 @@ def like_nature(self:HairpinCVAE, label:int, clade:Tensor, asked:Tensor, seed:in
     no_room = (filled[:,3]+2>filled[:,0])[:,None]
     return torch.where(clade<len(CLADES), clade, found[:,0].long()), torch.where(no_room, asked, filled)
 
-# %% ../nbs/04_cvae.ipynb #84c5e91d
+# %% ../nbs/04_cvae.ipynb #bf2da29e
 @patch
 def draw(self:Generator,
          n:int, # How many
@@ -399,7 +399,7 @@ def draw(self:Generator,
     clade, asked = self.model.like_nature(label, torch.full((n,), _clade(clade)), asked, seed)
     return Code(z, draws, torch.full((n,), label), clade, asked-self.model.miss[label]*torch.eye(5)[2])
 
-# %% ../nbs/04_cvae.ipynb #a1874f6e
+# %% ../nbs/04_cvae.ipynb #ab8225b0
 PROOF = (8, 16, 24) # pairs
 
 @lru_cache(maxsize=1<<18)
@@ -424,7 +424,7 @@ def _held_each(letters, n_jobs):
     tasks = (delayed(lambda rows: [_held(l) for l in rows])(rows) for rows in chunks(letters, 128))
     return np.array([x for part in Parallel(n_jobs if len(letters)>512 else 1)(tasks) for x in part], int).reshape(-1, 2).T
 
-# %% ../nbs/04_cvae.ipynb #19018519
+# %% ../nbs/04_cvae.ipynb #112c5037
 @patch
 def proofread(self:Generator,
               code:Code,
@@ -443,7 +443,7 @@ def proofread(self:Generator,
         draws[todo] = torch.where(torch.arange(100)>=held[:,None], new, draws[todo])
     return code._replace(draws=draws)
 
-# %% ../nbs/04_cvae.ipynb #ba273c7a
+# %% ../nbs/04_cvae.ipynb #154e8fa1
 class Samples(NamedTuple):
     "Hairpins as designed, and as ViennaRNA folds them."
     designed:list[Hairpin]
@@ -467,7 +467,7 @@ def _repr_html_(self:Samples)->str:
     figure = lambda d, r: f'<figure style="display:inline-block;margin:4px;width:48%">{draw_hairpin(r, width=380)}<figcaption>F1 of designed and folded pairs {pair_f1(d.structure, r.structure):.2f}</figcaption></figure>'
     return ''.join(map(figure, self.designed[:8], self.refolded))
 
-# %% ../nbs/04_cvae.ipynb #0c9d8565
+# %% ../nbs/04_cvae.ipynb #a1b8e369
 @patch
 def until_folded(self:Generator, n:int, tries:int=50, temperature:float=1., seed:int=0, n_jobs:int=-1, **conditions)->tuple[Samples, np.ndarray]:
     "Draw each hairpin anew until it refolds to its design; the samples and their places among the `n`."
@@ -481,7 +481,7 @@ def until_folded(self:Generator, n:int, tries:int=50, temperature:float=1., seed
     rows = sorted(found)
     return Samples(*([found[r][k] for r in rows] for k in (0,1)), drawn), np.array(rows, int)
 
-# %% ../nbs/04_cvae.ipynb #6e860535
+# %% ../nbs/04_cvae.ipynb #4f4424d1
 @patch
 def sample(self:Generator,
            n:int, # How many
@@ -497,7 +497,7 @@ def sample(self:Generator,
     if len(rows)<n: raise ValueError(f'strict: {n-len(rows)} of {n} hairpins never folded as designed in 50 tries; ask for something less unusual')
     return Samples(*([Hairpin(f'sim-{i}', h.sequence, h.structure, h.mfe) for i,h in enumerate(hs, 1)] for hs in samples[:2]), samples.drawn)
 
-# %% ../nbs/04_cvae.ipynb #50ba13ee
+# %% ../nbs/04_cvae.ipynb #91dd905a
 def _mix_codes(a, b, share):
     "On the arc from `a` to `b`; `share` (n, 1), 0 is `a`."
     near, far = torch.cos(share*torch.pi/2), torch.sin(share*torch.pi/2)
@@ -511,7 +511,7 @@ def interpolate(self:Generator, a:Hairpin, b:Hairpin, n:int=7, # Hairpins, `a` a
     code = _mix_codes(ends.take([0]*n), ends.take([1]*n), torch.linspace(0, 1, n, dtype=torch.float64)[:,None])
     return self.write_and_fold(code, n_jobs=n_jobs)
 
-# %% ../nbs/04_cvae.ipynb #5ac2c765
+# %% ../nbs/04_cvae.ipynb #c677a93f
 @patch
 def neighbours(self:Generator, h:Hairpin,
                radius:float=.1, # 0: `h` itself, 1: any hairpin
@@ -521,7 +521,7 @@ def neighbours(self:Generator, h:Hairpin,
     code = _mix_codes(self.encode([h], label, clade).take([0]*n), self.draw(n, label, clade, seed=seed), torch.full((n,1), radius, dtype=torch.float64))
     return self.write_and_fold(code, n_jobs=n_jobs)
 
-# %% ../nbs/04_cvae.ipynb #b87b7567
+# %% ../nbs/04_cvae.ipynb #c21d35c3
 @patch
 def elbo(self:Generator, words:Written, seed:int=0)->Elbo: # On the CPU
     "Nats that each hairpin costs."
@@ -545,7 +545,7 @@ def importance_bound(self:Generator, words:Written, draws:int=50, seed:int=0)->T
             out.append(-torch.logsumexp(torch.stack([r-model.letter_nats(x, condition, w)[0] for r,x in zip(log_ratio, z)]), 0)+np.log(draws))
     return torch.cat(out)
 
-# %% ../nbs/04_cvae.ipynb #33383ea3
+# %% ../nbs/04_cvae.ipynb #e9bac22c
 def _evaluated(designs):
     "Designs with the energy of their own structure."
     return [Hairpin(h.name, h.sequence, h.structure, RNA.eval_structure_simple(h.sequence, h.structure)) for h in designs]
@@ -555,7 +555,7 @@ def obtained(hairpins:Sequence[Hairpin] # With energy; of several hairpins the a
     "Measure what can be asked for."
     return written([Hairpin(h.name, h.sequence, axis(h.structure), h.mfe) for h in hairpins], [1]*len(hairpins)).asked.numpy()
 
-# %% ../nbs/04_cvae.ipynb #504dc95c
+# %% ../nbs/04_cvae.ipynb #8c10b8f2
 def _nature(words, seed):
     "Clades and conditions (2, NATURE, 6) of hairpins drawn from each label, none beyond what can be asked; NaN where there are none."
     g, rows = torch.Generator().manual_seed(seed), torch.cat([words.clade[:,None], words.asked], 1)
@@ -563,7 +563,7 @@ def _nature(words, seed):
     sides = [rows[(words.label==label) & ((words.asked>=low) & (words.asked<=high)).all(1)] for label in (0, 1)]
     return torch.stack([r[torch.randint(len(r), (NATURE,), generator=g)] if len(r) else torch.full((NATURE, 6), torch.nan) for r in sides])
 
-# %% ../nbs/04_cvae.ipynb #2a4f2071
+# %% ../nbs/04_cvae.ipynb #cb9d8033
 @patch
 def fit(self:Generator,
         words:Written,
@@ -592,7 +592,7 @@ def _miss(self:Generator, label):
     code = self.proofread(self.draw(300, label, seed=self.seed))
     return (torch.from_numpy(obtained(self.write_and_fold(code).refolded))-code.asked)[:,2].mean().nan_to_num().item()
 
-# %% ../nbs/04_cvae.ipynb #35ac1035
+# %% ../nbs/04_cvae.ipynb #c7d9a042
 def _table(s, detector, asked):
     "Samples as a table: scored, and what was asked beside what came out."
     by_condition = lambda what, x: {f'{what}_{c}': x[:,k] for k,c in enumerate(CONDITIONS)}
@@ -603,7 +603,7 @@ def _table(s, detector, asked):
     out.attrs['drawn'] = s.drawn
     return out
 
-# %% ../nbs/04_cvae.ipynb #6dba669a
+# %% ../nbs/04_cvae.ipynb #acdb7cb2
 def simulate(
     generator:Generator,
     detector:Detector,
@@ -615,7 +615,7 @@ def simulate(
     s = generator.sample(n, seed=seed, **options)
     return _table(s, detector, _asked(n, options))
 
-# %% ../nbs/04_cvae.ipynb #cbdc2f09
+# %% ../nbs/04_cvae.ipynb #1758cb25
 def _climb(model, detector, code, write, steps, lr):
     "Move z up the detector's score of the picture that `write` gives, held near the origin by the prior; the best z on the way."
     z, best, top = code.z.clone().requires_grad_(), code.z, torch.full((len(code.z),), -torch.inf)
@@ -630,7 +630,7 @@ def _climb(model, detector, code, write, steps, lr):
         optimiser.step()
     return best
 
-# %% ../nbs/04_cvae.ipynb #deb330d4
+# %% ../nbs/04_cvae.ipynb #ad37c55a
 @patch
 def design(self:Generator, detector:Detector,
            n:int=8, steps:int=30, lr:float=.1, seed:int=0, n_jobs:int=-1,
@@ -646,7 +646,7 @@ def design(self:Generator, detector:Detector,
     out = after.assign(score_before=before.score, picture_score=detector.predict_proba(samples[1].designed)[:,1], off=np.nan_to_num(abs(off)).max(1))
     return out.assign(fooled=(out.picture_score>=detector.threshold) & ((out.score<detector.threshold) | (out.pair_f1<.8) | (out.off>1)))
 
-# %% ../nbs/04_cvae.ipynb #676e28be
+# %% ../nbs/04_cvae.ipynb #2b86a94e
 def without_conditions(words:Written)->Written:
     "The same hairpins without conditions."
     return words._replace(asked=torch.full_like(words.asked, torch.nan), clade=torch.full_like(words.clade, len(CLADES)))
@@ -668,7 +668,7 @@ def likelihood_table(generator:Generator, words:Written,
         rows |= {(name, 'open'): _nats_row(generator, without_conditions(some), draws), (name, 'given'): _nats_row(generator, some, draws)}
     return pd.DataFrame(rows).T.rename_axis(['label', 'conditions'])
 
-# %% ../nbs/04_cvae.ipynb #d494b0dc
+# %% ../nbs/04_cvae.ipynb #aa14c134
 def _agreement(a, b):
     "Share of columns with equal letters, and of equal kind, over the longer word; then the correlation of each condition."
     x, y = (word_array([column_word(h) for h in hs]) for hs in (a, b))
@@ -683,7 +683,7 @@ def recall_table(generator:Generator, hairpins:Sequence[Hairpin], label:int=1, s
     kept = {'z and draws': code, 'z': code._replace(draws=new.draws), 'nothing': new}
     return pd.DataFrame({k: _agreement(generator.decode(c), hairpins) for k,c in kept.items()}).T
 
-# %% ../nbs/04_cvae.ipynb #f70cd59b
+# %% ../nbs/04_cvae.ipynb #a0f0bd2f
 def r_squared(asked:np.ndarray, got:np.ndarray)->float:
     "1 - squared misses / variance of what was asked."
     return 1-((got-asked)**2).sum()/((asked-asked.mean())**2).sum()
@@ -701,7 +701,7 @@ def control_table(generator:Generator,
             rows['alone' if len(together)==1 else 'four together', c] = dict(R2=r_squared(wanted[:,k], got[:,k]), miss=np.abs(got[:,k]-wanted[:,k]).mean(), R2_of_design=r_squared(wanted[:,k], design[:,k]))
     return pd.DataFrame(rows).T.rename_axis(['asked', 'condition'])
 
-# %% ../nbs/04_cvae.ipynb #a8d3097b
+# %% ../nbs/04_cvae.ipynb #48a37fbb
 class GenerationSet(NamedTuple):
     "Hairpins that the generator can write."
     hairpins:list[Hairpin]
@@ -721,7 +721,7 @@ def spelled(s:GenerationSet)->Written:
     "The set as the network learns it."
     return written(s.hairpins, s.records.label.to_numpy(), [g or None for g in s.records.group])
 
-# %% ../nbs/04_cvae.ipynb #a4638c35
+# %% ../nbs/04_cvae.ipynb #4908e832
 LIMITS = ("Samples are statistical look-alikes, not known molecules; part of them fold otherwise than designed: refold and select (strict). They are proofread while they are written; their folds "
           "are somewhat surer, and their sequences less repetitive, than nature's. Trained on single hairpins of at most 100 columns; what is asked outside the range of natural "
           'precursors is extrapolation. Not for naming, registering or counting real microRNAs.')
@@ -745,7 +745,7 @@ def _tree(table):
     "A table with two index levels as nested dictionaries."
     return {a: table.loc[a].to_dict('index') for a in table.index.unique(0)}
 
-# %% ../nbs/04_cvae.ipynb #9436eb24
+# %% ../nbs/04_cvae.ipynb #1c44083f
 def train_generator_on(
     data:TrainingSet,
     folder:str|Path, # For weights, card and curves; a stopped training goes on from its checkpoint there
