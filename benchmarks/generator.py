@@ -45,6 +45,11 @@ def kept(name, train):
     g.save(MODELS/name)
     return g
 
+def trained(g, train, validation, epochs=12, **weights):
+    "`g`, after training with other `weights` of the loss."
+    for k,v in weights.items(): setattr(g.model, k, v)
+    return g.fit(train, validation, epochs)
+
 def averages(measures, clusters):
     "Mean of each column, with its interval."
     return with_interval(measures.mean(), [measures.iloc[i].mean() for i in resamples(np.asarray(clusters))])
@@ -68,11 +73,7 @@ def pixel_samples():
 
 def unconditional():
     "The same network, trained on precursors by the same recipe, without ties, never told a condition."
-    def train():
-        g = Generator()
-        g.model.tie = 0
-        return g.fit(open_words('train'), open_words('validation'))
-    return kept('unconditional', train)
+    return kept('unconditional', lambda: trained(Generator(), open_words('train'), open_words('validation'), tie=0))
 
 def alternatives():
     "Raw samples of four generators in one scorecard; ours also as written at first."
@@ -88,12 +89,6 @@ def alternatives():
 
 # ---- rate and distortion
 
-def at_rate(rate):
-    "The generator's network with other free nats."
-    g = Generator()
-    g.model.rate, g.model.tie = rate, 0
-    return g.fit(words('train'), words('validation'), RATE_EPOCHS)
-
 def rates():
     "What more nats in z buy: held-out precursors without conditions, and raw samples."
     rows, recall = {}, {}
@@ -101,7 +96,7 @@ def rates():
     hairpins, test = [precursors('test')[i] for i in some], Written(*(x[some] for x in open_words('test')))
     clusters = side('test').records.query('label==1').cluster.to_numpy()[some]
     for rate in RATES:
-        g = kept(f'rate-{rate}', lambda: at_rate(rate))
+        g = kept(f'rate-{rate}', lambda: trained(Generator(), words('train'), words('validation'), RATE_EPOCHS, rate=rate, tie=0))
         e, s = g.elbo(test), g.sample(500)
         nats = pd.DataFrame(dict(nll=e.nll, kl=e.kl.sum(1), weighted=g.importance_bound(test, 20)))
         folds = pd.DataFrame(dict(pair_f1=[pair_f1(a.structure, b.structure) for a,b in zip(s.designed, s.refolded)], exact=s.folds_as_designed), dtype=float)

@@ -4,6 +4,7 @@ Each prints tables and writes them into benchmarks/results/, where the page of t
 and uses them again. On two cores: compare an hour, names and simulated two minutes each.
 """
 import sys
+from functools import cache
 import numpy as np, pandas as pd, torch
 from torch import nn
 from mirnbdev.cnn import FACTORS, plain_factors
@@ -12,13 +13,14 @@ from mirnbdev.factors import distinct_factors
 from mirnbdev.latent import AXES, axis_changes, concept_directions, disentanglement, latent_correlations, latent_table, name_axes, probe_table, rewritten
 from mirnbdev.scorecard import scorecard
 from detector import write
-from generator import kept, open_words, precursors, side, words
+from generator import kept, open_words, precursors, side, trained, words
 
 EPOCHS, SAMPLES, SEEDS = 5, 500, (0, 1)
 FIT, TEST = 3000, 2000 # precursors to fit probes on, of the training clusters; and to measure on
 
 # ---- data
 
+@cache
 def some(split, n):
     "Precursors of one side of the split, their factors, and their clusters."
     rows = np.random.default_rng(0).permutation(len(precursors(split)))[:n]
@@ -67,11 +69,7 @@ VARIANTS = {'plain': (HairpinCVAE, 0.), 'beta-TCVAE': (BetaTCVAE, 3.), 'FactorVA
 def variant(name, seed):
     "One of them, trained or kept."
     class Variant(Generator): network = VARIANTS[name][0]
-    def train():
-        g = Variant(seed)
-        g.model.tie = VARIANTS[name][1]
-        return g.fit(words('train'), words('validation'), EPOCHS)
-    return kept(f'latent-{name}-{seed}', train)
+    return kept(f'latent-{name}-{seed}', lambda: trained(Variant(seed), words('train'), words('validation'), EPOCHS, tie=VARIANTS[name][1]))
 
 # ---- compare
 
@@ -100,18 +98,18 @@ def nats_of(g):
     e = g.elbo(Written(*(x[:TEST] for x in open_words('test'))))
     return dict(NLL=e.nll.mean().item(), KL=e.kl.sum(1).mean().item())
 
-def again(name):
-    "|Spearman| of each latent with the likest one of another training."
-    a, b = (latent_table(variant(name, seed), some('test', TEST)[0]) for seed in SEEDS)
+def again(*networks):
+    "|Spearman| of each latent of one network with the likest one of the other."
+    a, b = (latent_table(g, some('test', TEST)[0]) for g in networks)
     return np.abs(latent_correlations(a.to_numpy(), b.to_numpy())[0]).max(1)
 
 def compare():
     "Variants of the network: what their latents mean, whether another training finds them again, and what it costs."
     networks = {(name, seed): variant(name, seed) for seed in SEEDS for name in VARIANTS}
-    card = scorecard({f'{name} {seed}': g.sample(SAMPLES).designed for (name,seed),g in networks.items()}, n_jobs=-1).table.value
+    card = scorecard({'{} {}'.format(*k): g.sample(SAMPLES).designed for k,g in networks.items()}, n_jobs=-1).table.value
     write('latent_prices', pd.DataFrame({k: nats_of(g) | card['{} {}'.format(*k)][['pair_f1', 'exact_structure', 'single_hairpin', 'AUC']].to_dict() for k,g in networks.items()}).T.rename_axis(['variant', 'seed']).round(3))
     write('latent_variants', pd.DataFrame({(name, codes, seed): r for (name,seed),g in networks.items() for codes,r in latents_of(g).items()}).T.rename_axis(['variant', 'codes', 'seed']).round(3))
-    write('latent_again', pd.DataFrame({name: again(name) for name in VARIANTS}, [f'z{k}' for k in range(len(AXES))]).rename_axis('latent').round(3))
+    write('latent_again', pd.DataFrame({name: again(*(networks[name, seed] for seed in SEEDS)) for name in VARIANTS}, [f'z{k}' for k in range(len(AXES))]).rename_axis('latent').round(3))
 
 # ---- names
 
