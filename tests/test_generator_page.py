@@ -19,11 +19,13 @@ def explorer(site, page):
     assert not trouble, trouble
 
 def after(page, act):
-    "What the page shows once `act` has changed it."
+    "What the page shows once `act` has changed it: it draws in the next frame, before any asked for later."
     before = page.evaluate(SHOWN)
     act()
-    page.wait_for_function(f'before => ({SHOWN})().every((x, k) => x !== before[k])', arg=before)
-    return page.evaluate(SHOWN)[0].split('\n')
+    page.evaluate('() => new Promise(requestAnimationFrame)')
+    shown = page.evaluate(SHOWN)
+    assert all(x != y for x, y in zip(before, shown))
+    return shown[0].split('\n')
 
 def test_latents_and_conditions_move_the_hairpin(explorer):
     move = lambda slider, value: after(explorer, lambda: explorer.locator(slider).fill(str(value)))[0]
@@ -31,7 +33,7 @@ def test_latents_and_conditions_move_the_hairpin(explorer):
     took = explorer.evaluate("document.querySelector('.mirnbdev-generator').milliseconds")
     print(f'a move took {took:.0f} ms')
     assert short < long
-    explorer.locator('[data-given="0"]').check()
+    after(explorer, explorer.locator('[data-given="0"]').check)
     assert [len(move('[data-asked="0"]', nt)) for nt in (70, 90)] == [70, 90]
 
 def test_draws_are_renewed_and_reset(explorer):
