@@ -223,8 +223,9 @@ def epoch(self:Run, train, validation)->dict: # The losses
 @patch(as_prop=True)
 def finished(self:Run)->bool:
     "No epochs left, or too many without improvement?"
-    losses = [r['validation'] for r in self.rows]
-    return len(losses)>=self.epochs or len(losses)>self.patience+np.argmin(losses or [0])
+    losses = [r['validation'] for r in self.rows] or [0]
+    moved = np.ptp(losses)>.01*abs(min(losses))
+    return len(self.rows)>=self.epochs or moved and len(losses)>self.patience+np.argmin(losses)
 
 # %% ../nbs/03_cnn.ipynb #a06c6f7d
 @patch

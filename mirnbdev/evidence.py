@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FRACTIONS', 'MOTIF', 'HELIX', 'PLACE', 'RULES', 'control_scores', 'paint_out', 'removal_curve', 'infidelity',
            'max_sensitivity', 'rank_agreement', 'randomised', 'gini', 'Planted', 'plant_motif', 'plant_mismatch',
-           'plant_bulge', 'PlantedSet', 'planted_set', 'localisation']
+           'plant_bulge', 'plant_opening', 'PlantedSet', 'planted_set', 'localisation']
 
 # %% ../nbs/06_evidence.ipynb #ed1f8347
 from collections.abc import Iterator, Sequence
@@ -151,7 +151,19 @@ def plant_bulge(h, label, rng):
     at = i+1 if label else j
     return Planted(h.sequence[:at]+''.join(rng.choice(list('ACGU'), 2))+h.sequence[at:], h.structure[:at]+'..'+h.structure[at:], [at, at+1])
 
-RULES = dict(motif=plant_motif, mismatch=plant_mismatch, bulge=plant_bulge)
+# %% ../nbs/06_evidence.ipynb #84e9c58f
+def plant_opening(h, label, rng):
+    "Three stacked pairs are opened, in the outer or in the inner third of the stem."
+    pairs = _pairs(h)
+    stacked = [k for k in range(2, len(pairs)-5) if all(pairs[k+x]==(pairs[k][0]+x, pairs[k][1]-x) for x in (-1, 1, 2, 3))]
+    places = [k for k in stacked if (3*(k+3)<=len(pairs) if label else 3*k>=2*len(pairs))]
+    if not places: return None
+    k = int(rng.choice(places))
+    sequence, structure = list(h.sequence), list(h.structure)
+    for i,j in pairs[k:k+3]: sequence[j], structure[i], structure[j] = sequence[i], '.', '.'
+    return Planted(''.join(sequence), ''.join(structure), [x for p in pairs[k:k+3] for x in p])
+
+RULES = dict(motif=plant_motif, mismatch=plant_mismatch, bulge=plant_bulge, opening=plant_opening)
 
 # %% ../nbs/06_evidence.ipynb #f1c6b5c0
 class PlantedSet(NamedTuple):
