@@ -224,8 +224,8 @@ def epoch(self:Run, train, validation)->dict: # The losses
 def finished(self:Run)->bool:
     "No epochs left, or too many without improvement?"
     losses = [r['validation'] for r in self.rows] or [0]
-    moved = np.ptp(losses)>.01*abs(min(losses))
-    return len(self.rows)>=self.epochs or moved and len(losses)>self.patience+np.argmin(losses)
+    flat = np.ptp(losses)<=.01*abs(min(losses)) # no: where a loss is no number
+    return len(self.rows)>=self.epochs or not flat and len(losses)>self.patience+np.argmin(losses)
 
 # %% ../nbs/03_cnn.ipynb #a06c6f7d
 @patch
@@ -270,7 +270,7 @@ def train_epochs(
     validation:Iterable, # `Batches`
     epochs:int=12,
     lr:float=2e-3, # Highest learning rate
-    patience:int=5, # Epochs without improvement before stopping
+    patience:int=5, # Epochs without improvement before stopping, once the loss has moved
     average:float=.998, # Share of the running average that a step keeps; 0: no average
     amp:bool=True, # bfloat16 in training, where the device is made for it
     device:str|None=None, # As in `find_device`
