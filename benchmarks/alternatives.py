@@ -2,7 +2,7 @@
 import numpy as np, torch
 from torch import nn
 from mirnbdev import cnn
-from mirnbdev.encoding import COLOUR, MAY_FOLLOW, UP, encode, hairpin_from_image, hairpin_from_word, words_from_array
+from mirnbdev.encoding import COLOUR, encode, hairpin_from_image, hairpin_from_word, MAY_FOLLOW, UP, words_from_array
 from mirnbdev.hairpin import Hairpin, pair_table
 
 END, START = 34, 35 # letter numbers

@@ -7,16 +7,15 @@ import re, sys
 from functools import cache
 import numpy as np, pandas as pd
 from scipy.stats import false_discovery_control, rankdata
-from mirnbdev.biology import (best_match, borrowed, context_scores, cut_profile, find_seqlets, group_seqlets, matched_difference, lend, pattern_of, plant,
-                              region_test, regions, rotated, seqlet_logo, shape_of)
+from mirnbdev.biology import best_match, borrowed, context_scores, cut_profile, find_seqlets, group_seqlets, lend, matched_difference, pattern_of, plant, region_test, regions, rotated, seqlet_logo, shape_of
 from mirnbdev.cnn import Detector
-from mirnbdev.cvae import generation_set
+from mirnbdev.generator import generation_set
 from mirnbdev.data import dinucleotide_shuffle, read_mirbase
-from mirnbdev.encoding import UP, column_word, encode, hairpin_flags
+from mirnbdev.encoding import column_word, encode, hairpin_flags, UP
 from mirnbdev.factors import arm_positions, factor_table, ghg_sites, stem_of
-from mirnbdev.hairpin import Record, fold_many, pair_table
+from mirnbdev.hairpin import fold_many, pair_table, Record
 from mirnbdev.saliency import attribute, nucleotide_map, nucleotide_scores
-from mirnbdev.scorecard import resamples, with_interval
+from mirnbdev.sets import resamples, with_interval
 from detector import write
 
 METHOD, MUTATED, CONTROLS, EPOCHS = 'integrated_gradients', 100, 200, 3 # of attribution; hairpins of each clade, with two arms, that are mutated; those that are shown to other detectors; of the one with shuffled labels
@@ -181,7 +180,7 @@ def at_motifs(clade):
     keep = np.flatnonzero(d.both)
     hairpins, arms = [hairpins[i] for i in keep], arms[keep].astype(int)
     scores = relative(attribute(Detector.load(), hairpins, METHOD).nucleotides)
-    covariates = factor_table(hairpins, ['length', 'GC', 'paired_fraction', 'terminal_loop']).assign(before=arms[:,0])
+    covariates = factor_table(hairpins, ['length', 'gc', 'paired_fraction', 'terminal_loop']).assign(before=arms[:,0])
     all_places = [places(h, *a) for h,a in zip(hairpins, arms)]
     for name in dict.fromkeys(k for p in all_places for k in p):
         rows = [i for i,p in enumerate(all_places) if name in p and len(p[name][0])]
@@ -243,13 +242,13 @@ def near_loop(h, score, reach=25):
 
 def correlations(name, hairpins, scores):
     "Spearman of factors, and of where the score lies, with the logit; alone and with length and GC held constant."
-    t = factor_table(hairpins, ['length', 'GC', 'MFE_per_nt', 'paired_fraction', 'stem_length', 'terminal_loop', 'largest_interruption'])
+    t = factor_table(hairpins, ['length', 'gc', 'mfe_per_nt', 'paired_fraction', 'stem_length', 'terminal_loop', 'largest_interruption'])
     t['distance of the stem from 35 columns'] = (t.stem_length-35).abs()
     t["share of the score within 25 nt of the terminal loop"] = [near_loop(h, s) for h,s in zip(hairpins, scores)]
     logit = Detector.load().logits(encode(hairpins).images)
     draws = resamples(np.arange(len(t)))
     for k in t:
-        given = [t[g].to_numpy() for g in ('length', 'GC') if g!=k]
+        given = [t[g].to_numpy() for g in ('length', 'gc') if g!=k]
         for how,f in {'alone': lambda i: partial_spearman(t[k].to_numpy()[i], logit[i], []), 'length and GC held constant': lambda i: partial_spearman(t[k].to_numpy()[i], logit[i], [g[i] for g in given])}.items():
             yield (name, k, how), with_interval(f(np.arange(len(t))), [f(i) for i in draws]).iloc[0].to_dict()
 

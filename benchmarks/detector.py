@@ -14,8 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from mirnbdev import cnn, data
 from mirnbdev.cnn import Detector
-from mirnbdev.encoding import LETTERS, column_word, encode, hairpin_flags, hairpin_from_image
-from mirnbdev.hairpin import Record, fold_many
+from mirnbdev.encoding import column_word, encode, hairpin_flags, hairpin_from_image, LETTERS
+from mirnbdev.hairpin import fold_many, Record
 from mirnbdev.scan import find_many
 
 ALONE, TUNE = 40, 8 # epochs on a published set, from nothing and after pretraining
@@ -154,7 +154,7 @@ def modhsa(seeds):
     "The published images: trained on modhsa_train alone, and after pretraining."
     train, test = data.read_images('modhsa_train'), data.read_images('modhsa_test')
     y = test.labels
-    factors = [cnn.plain_factors(test_hairpins(p)) for p in ('modhsa_train', 'modhsa_test')]
+    factors = [cnn.measure_factors(test_hairpins(p)) for p in ('modhsa_train', 'modhsa_test')]
     scores = {'our detector': [], 'our detector, pretrained without kin': [], 'our detector, pretrained with all (leaks)': []}
     for seed in range(seeds):
         alone = Detector(seed, epochs=ALONE).fit(train.images, train.labels)
@@ -194,8 +194,8 @@ def deepmirgene(seeds):
                   'our detector, pretrained without kin': [tuned('unrelated', s, kin_of_benchmarks(), TUNE, *fitted, check) for s in range(seeds)],
                   'our detector, on our own data without kin only': [detector('unrelated', s, kin_of_benchmarks()) for s in range(seeds)]}
         scores = {k: [m.predict_proba(h)[:,1] for m in ms] for k,ms in models.items()}
-        plain = cnn.plain_factors(seen), train.label
-        scores |= baselines(*plain, cnn.plain_factors(h), seeds)
+        plain = cnn.measure_factors(seen), train.label
+        scores |= baselines(*plain, cnn.measure_factors(h), seeds)
         write(f'deepmirgene_{name}', table({**PUBLISHED[name], **{k: interval(full, y, v) for k,v in scores.items()}}))
         relative = np.isin(np.arange(len(y)), data.kin_between(list(test.sequence), list(train.sequence[train.label==1]))[:,0])
         wrong = (y==0) & mislabelled(test.sequence)
@@ -206,7 +206,7 @@ def deepmirgene(seeds):
         x, label = positives+[control_hairpins[i] for i in drawn], np.array([1]*len(positives)+[0]*len(drawn))
         clusters = [*-np.arange(1, len(positives)+1), *drawn]
         matched = {k: [m.predict_proba(x)[:,1] for m in ms] for k,ms in models.items()}
-        matched |= baselines(*plain, cnn.plain_factors(x), seeds)
+        matched |= baselines(*plain, cnn.measure_factors(x), seeds)
         sizes[name] = {'training': len(train), 'precursors': y.sum(), '.. kin to training': (relative & (y==1)).sum(), 'negatives': (1-y).sum(),
                        '.. mislabelled': wrong.sum(), 'matched negatives': len(drawn), '.. different': len(set(drawn))}
         write(f'deepmirgene_{name}_matched', table({k: interval(full, label, v, clusters) for k,v in matched.items()}))
@@ -242,7 +242,7 @@ def ours(seeds):
     calls = np.array([q>=m.threshold for q,m in zip(p, models)])
     (dt, ht), whole = folded_views('train'), (d['view']=='whole').to_numpy()
     some = (dt['view']=='whole').to_numpy()
-    plain = {k: np.array(v) for k,v in baselines(cnn.plain_factors([x for x,k in zip(ht, some) if k]), dt.label[some], cnn.plain_factors(h), seeds).items()}
+    plain = {k: np.array(v) for k,v in baselines(cnn.measure_factors([x for x,k in zip(ht, some) if k]), dt.label[some], cnn.measure_factors(h), seeds).items()}
     tests = {'all negatives': whole, **{f'{s} negatives': whole & ((y==1) | (d.source==s)) for s in d.source.unique() if s!='precursor'}}
     tests['matched in length and GC'] = np.isin(np.arange(len(d)), np.flatnonzero(whole)[length_gc_matched(d[whole].reset_index(drop=True))])
     shown = np.array([not hairpin_flags(x) for x in h])

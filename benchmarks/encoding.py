@@ -10,7 +10,7 @@ import RNA
 from joblib import Parallel, delayed
 from mirnbdev.data import data_file
 from mirnbdev.encoding import draw_sides, encode, sides
-from mirnbdev.hairpin import Record, chunks, fold_many, read_fasta, write_fasta
+from mirnbdev.hairpin import chunks, fold_many, read_fasta, Record, write_fasta
 
 def random_records(n, size, seed=0):
     rng = random.Random(seed)

@@ -11,9 +11,9 @@ from sklearn.metrics import roc_auc_score
 from mirnbdev import cnn
 from mirnbdev.cnn import Detector
 from mirnbdev.encoding import encode
-from mirnbdev.evidence import RULES, control_scores, gini, infidelity, localisation, max_sensitivity, planted_set, randomised, rank_agreement, removal_curve
+from mirnbdev.evidence import control_scores, gini, infidelity, localisation, max_sensitivity, planted_set, randomised, rank_agreement, removal_curve, RULES
 from mirnbdev.factors import stem_of
-from mirnbdev.saliency import METHODS, attribute
+from mirnbdev.saliency import attribute, METHODS
 from detector import write
 
 N, STEPS, MODELS = 60, 32, Path('out/evidence') # hairpins; points of integrated gradients; where detectors are kept

@@ -10,10 +10,13 @@ import numpy as np, pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 from mirnbdev import cnn
 from mirnbdev.cnn import Detector
-from mirnbdev.cvae import Generator, Written, control_table, generation_set, recall_table, spelled, without_conditions
+from mirnbdev.cvae import Written
+from mirnbdev.cvae import without_conditions
+from mirnbdev.generator import control_table, generation_set, Generator, recall_table, spelled
 from mirnbdev.encoding import column_word, encode, word_array
 from mirnbdev.hairpin import pair_f1
-from mirnbdev.scorecard import resamples, scorecard, with_interval
+from mirnbdev.sets import resamples, with_interval
+from mirnbdev.scorecard import scorecard
 from alternatives import chain, nearest_molecule, paint, pixel_vae, write_chain
 from detector import interval, table, write
 

@@ -7,8 +7,10 @@ import sys
 from functools import cache
 import numpy as np, pandas as pd, torch
 from torch import nn
-from mirnbdev.cnn import FACTORS, plain_factors
-from mirnbdev.cvae import CLADES, CONDITIONS, Generator, HairpinCVAE, Written, obtained
+from mirnbdev.factors import CORE_FACTORS
+from mirnbdev.cnn import plain_factors
+from mirnbdev.cvae import CLADES, CONDITIONS, HairpinCVAE, Written
+from mirnbdev.generator import Generator, obtained
 from mirnbdev.factors import distinct_factors
 from mirnbdev.latent import AXES, axis_changes, concept_directions, disentanglement, latent_correlations, latent_table, name_axes, probe_table, rewritten
 from mirnbdev.scorecard import scorecard
@@ -29,7 +31,7 @@ def some(split, n):
 
 def factor_frame(hairpins):
     "The ten factors."
-    return pd.DataFrame(plain_factors(hairpins), columns=list(FACTORS))
+    return pd.DataFrame(measure_factors(hairpins), columns=list(CORE_FACTORS))
 
 # ---- variants
 
@@ -80,8 +82,8 @@ def code_metrics(z, factors, new_z, new_factors, told):
 
 def obeyed(g, hairpins, z, best, directions):
     "|Spearman| of each factor with the place `z`, by the same latents and directions: of molecules written there with other draws, and folded."
-    factors = plain_factors(rewritten(g, hairpins, n_jobs=-1).refolded)
-    own = lambda x: pd.Series(np.abs(np.diagonal(latent_correlations(x, factors)[0])), FACTORS)
+    factors = measure_factors(rewritten(g, hairpins, n_jobs=-1).refolded)
+    own = lambda x: pd.Series(np.abs(np.diagonal(latent_correlations(x, factors)[0])), CORE_FACTORS)
     return own(z[best].to_numpy()), own((z@directions.T).to_numpy())
 
 def latents_of(g):
@@ -123,7 +125,7 @@ def names():
 
 # ---- simulated
 
-ASKED = dict(length=(65, 110), gc=(.35, .6), mfe_per_nt=(-.5, -.3), loop=(4, 16), bulges=(0, 4)) # drawn evenly, and independently of each other
+ASKED = dict(length=(65, 110), gc=(.35, .6), mfe_per_nt=(-.5, -.3), terminal_loop=(4, 16), bulges=(0, 4)) # drawn evenly, and independently of each other
 
 def simulated(n=1200):
     "Hairpins whose conditions were drawn independently: the right pairing of what was asked with what came out is known."
@@ -140,7 +142,7 @@ def simulated(n=1200):
     cases['latents drawn independently, nothing asked'] = pd.DataFrame(code.z.numpy(), columns=list(AXES)), factor_frame(g.write_and_fold(code).refolded)
     halves = {k: (z[:len(z)//2], f[:len(z)//2], z[len(z)//2:], f[len(z)//2:]) for k,(z,f) in cases.items()}
     write('latent_simulated', pd.DataFrame({k: disentanglement(*x)._asdict() for k,x in halves.items()}).T.round(2))
-    write('latent_independent', pd.DataFrame(np.abs(latent_correlations(*(x.to_numpy() for x in cases['latents of those that fold as designed']))[0]), list(AXES), list(FACTORS)).round(2))
+    write('latent_independent', pd.DataFrame(np.abs(latent_correlations(*(x.to_numpy() for x in cases['latents of those that fold as designed']))[0]), list(AXES), list(CORE_FACTORS)).round(2))
 
 COMMANDS = dict(compare=compare, names=names, simulated=simulated)
 

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier
 from mirnbdev.cnn import Detector
-from mirnbdev.cvae import Generator, generation_set
+from mirnbdev.generator import generation_set, Generator
 from mirnbdev.data import data_file, family_pairs, join_clusters, kin_pairs, read_images, read_mirbase
 from mirnbdev.encoding import column_word, hairpin_from_image, hairpin_from_word
 from mirnbdev.factors import correlate, factor_table
@@ -159,7 +159,7 @@ def write_beyond(t, tx, calls, p):
     kinds = {'precursors, both right': (y==1) & right & rules_right, 'precursors, only the detector right': (y==1) & right & ~rules_right,
              'precursors, only the rules right': (y==1) & ~right & rules_right, 'precursors, both wrong': (y==1) & ~right & ~rules_right,
              'others, only the detector right': (y==0) & right & ~rules_right, 'others, only the rules right': (y==0) & ~right & rules_right, 'others, both wrong': (y==0) & ~right & ~rules_right}
-    named = ['length', 'pairs', 'paired_fraction', 'MFE_per_nt', 'MFEI', 'GC', 'terminal_loop', 'largest_interruption', 'arm_asymmetry', 'free_ends', 'dinucleotide_entropy', 'pairing_entropy']
+    named = ['length', 'pairs', 'paired_fraction', 'mfe_per_nt', 'mfei', 'gc', 'terminal_loop', 'largest_interruption', 'arm_asymmetry', 'free_ends', 'dinucleotide_entropy', 'pairing_entropy']
     write('rules_missed', pd.DataFrame({k: {'hairpins': m.sum(), **tx[named][m].median().round(2)} for k,m in kinds.items()}).T)
 
 # ---- modmirbase
@@ -238,7 +238,7 @@ def modmirbase():
     "The published test set, cross-validated with families kept together; and, for one tree, split at random."
     (rows, hairpins, y), x = kept('modmirbase', lambda: with_factors(drawn()))
     clusters, theirs = kept('modmirbase_clusters', lambda: families(hairpins, y)), concepts().iloc[rows].reset_index(drop=True)
-    z = latents([writable(h, e) for h,e in zip(hairpins, x.MFE)])
+    z = latents([writable(h, e) for h,e in zip(hairpins, x.mfe)])
     together = list(StratifiedGroupKFold(5, shuffle=True, random_state=0).split(x, y, clusters))
     apart = list(StratifiedKFold(5, shuffle=True, random_state=0).split(x, y))
     methods = {'their features: tree of depth 5': (tree(max_depth=5), theirs, together), 'their features: tree of depth 5, families not kept together': (tree(max_depth=5), theirs, apart),

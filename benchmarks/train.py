@@ -1,7 +1,8 @@
 "Train the shipped weights, measure them, write weights and card: python benchmarks/train.py detector|generator [folder]"
 import sys
-from mirnbdev.cnn import WEIGHTS, train_detector
-from mirnbdev.cvae import train_generator
+from mirnbdev.training import WEIGHTS
+from mirnbdev.cnn import train_detector
+from mirnbdev.generator import train_generator
 from mirnbdev.scorecard import scorecard
 
 N = 2000 # samples

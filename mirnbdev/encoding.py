@@ -10,109 +10,146 @@ __all__ = ['LETTERS', 'END', 'COLUMNS', 'KIND', 'SPELL', 'MAY_FOLLOW', 'SYMBOLS'
 
 # %% ../nbs/01_encoding.ipynb #d59b2728
 import io, re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 import numpy as np
 from fastcore.basics import patch
-from .hairpin import Hairpin, NUCLEOTIDES, Arms, arms, axis
+from .hairpin import Arms, arms, axis, Hairpin, NUCLEOTIDES
 
 # %% ../nbs/01_encoding.ipynb #445d460a
-LETTERS = 'acgu' 'AUGCKk' 'bdefhijlmnopqrst' '1234' '5678'
-END = '$' # what stands after the last column
+LETTERS = 'acguAUGCKkbdefhijlmnopqrst12345678'
+END = '$'  # what stands after the last column
 _N, _UNKNOWN = NUCLEOTIDES, re.compile(f'[^{NUCLEOTIDES}]')
-COLUMNS = ([('loop', c, c) for c in _N] + [('pair', a, b) for a,b in ('AU','UA','GC','CG','GU','UG')] +
-           [('mismatch', a, b) for a in _N for b in _N] + [("bulge 5'", c, '-') for c in _N] + [("bulge 3'", '-', c) for c in _N])
-KIND = [kind for kind,_,_ in COLUMNS] # of each letter
-SPELL = {('|' if kind=='pair' else ' ', a, b):l for l,(kind,a,b) in zip(LETTERS, COLUMNS) if kind!='loop'}
+COLUMNS = (
+    [('loop', c, c) for c in _N]
+    + [('pair', a, b) for a, b in ('AU', 'UA', 'GC', 'CG', 'GU', 'UG')]
+    + [('mismatch', a, b) for a in _N for b in _N]
+    + [("bulge 5'", c, '-') for c in _N]
+    + [("bulge 3'", '-', c) for c in _N]
+)
+KIND = [kind for kind, _, _ in COLUMNS]  # of each letter
+SPELL = {('|' if kind == 'pair' else ' ', a, b): l for l, (kind, a, b) in zip(LETTERS, COLUMNS) if kind != 'loop'}
 
 # %% ../nbs/01_encoding.ipynb #9dad0114
-def column_word(h:Hairpin # ACGU only; of several hairpins the `axis` is spelled
-               )->str: # One letter a column, loop first
+def column_word(
+    h: Hairpin,  # ACGU only; of several hairpins the `axis` is spelled
+) -> str:  # One letter a column, loop first
     "Spell `h` as a word over `LETTERS`."
     a = arms(h)
     if bad := _UNKNOWN.search(h.sequence):
-        raise ValueError(f'{h.name}: no column letter for {bad[0]!r} at position {bad.start()+1}; the letters spell A, C, G, U only')
-    try: stem = [SPELL[c] for c in zip(a.pairs, a.five_prime, a.three_prime)]
-    except KeyError as e: raise ValueError(f'{h.name}: no column letter for the pair {e.args[0][1]}-{e.args[0][2]}') from None
+        raise ValueError(
+            f'{h.name}: no column letter for {bad[0]!r} at position {bad.start() + 1}; the letters spell A, C, G, U only'
+        )
+    try:
+        stem = [SPELL[c] for c in zip(a.pairs, a.five_prime, a.three_prime)]
+    except KeyError as e:
+        raise ValueError(f'{h.name}: no column letter for the pair {e.args[0][1]}-{e.args[0][2]}') from None
     return a.loop.lower() + ''.join(stem[::-1])
 
 # %% ../nbs/01_encoding.ipynb #ff8a56f7
 def hairpin_from_word(
-    word:str, # Letters of `LETTERS`, loop first; `END` and what follows it is ignored
-    name:str='',
-)->Hairpin: # Without energy: the designed structure need not be the one of minimum free energy
+    word: str,  # Letters of `LETTERS`, loop first; `END` and what follows it is ignored
+    name: str = '',
+) -> Hairpin:  # Without energy: the designed structure need not be the one of minimum free energy
     "Read `word` back into sequence and structure."
     word = word.split(END)[0]
     bad = re.search(f'[^{LETTERS}]|(?<=[^acgu])[acgu]', word)
-    if bad: raise ValueError(f'{name or "word"}: letter {bad[0]!r} at column {bad.start()} is ' +
-                             ('a loop letter after the stem began' if bad[0] in 'acgu' else 'not a column letter'))
+    if bad:
+        raise ValueError(
+            f'{name or "word"}: letter {bad[0]!r} at column {bad.start()} is '
+            + ('a loop letter after the stem began' if bad[0] in 'acgu' else 'not a column letter')
+        )
     loop = re.match('[acgu]*', word)[0]
-    stem = [COLUMNS[LETTERS.index(l)] for l in word[len(loop):]]
-    five  = [(a, '(' if kind=='pair' else '.') for kind,a,_ in stem[::-1] if a!='-']
-    three = [(b, ')' if kind=='pair' else '.') for kind,_,b in stem if b!='-']
+    stem = [COLUMNS[LETTERS.index(l)] for l in word[len(loop) :]]
+    five = [(a, '(' if kind == 'pair' else '.') for kind, a, _ in stem[::-1] if a != '-']
+    three = [(b, ')' if kind == 'pair' else '.') for kind, _, b in stem if b != '-']
     sequence, structure = zip(*five, *((c, '.') for c in loop.upper()), *three) if word else ('', '')
     return Hairpin(name, ''.join(sequence), ''.join(structure))
 
 # %% ../nbs/01_encoding.ipynb #feb43644
-_AFTER = {'loop':('loop', 'pair', 'end'), 'pair':('pair', 'mismatch', "bulge 5'", "bulge 3'", 'end'), 'mismatch':('mismatch', 'pair', 'end'),
-          "bulge 5'":("bulge 5'", 'mismatch', 'pair', 'end'), "bulge 3'":("bulge 3'", 'mismatch', 'pair', 'end'), 'end':('end',)}
-MAY_FOLLOW = np.array([[b in _AFTER[a] for b in KIND+['end']] for a in KIND+['end']]) # (35, 35): letter, next letter
+_AFTER = {
+    'loop': ('loop', 'pair', 'end'),
+    'pair': ('pair', 'mismatch', "bulge 5'", "bulge 3'", 'end'),
+    'mismatch': ('mismatch', 'pair', 'end'),
+    "bulge 5'": ("bulge 5'", 'mismatch', 'pair', 'end'),
+    "bulge 3'": ("bulge 3'", 'mismatch', 'pair', 'end'),
+    'end': ('end',),
+}
+MAY_FOLLOW = np.array(
+    [[b in _AFTER[a] for b in KIND + ['end']] for a in KIND + ['end']]
+)  # (35, 35): letter, next letter
 
-def is_canonical(word:str)->bool:
+# %% ../nbs/01_encoding.ipynb #e9526ef9
+def is_canonical(word: str) -> bool:
     "Is `word` the one spelling of its molecule?"
-    ids = [(LETTERS+END).index(l) for l in word+END]
-    return KIND[ids[0]]=='loop' and all(MAY_FOLLOW[a,b] for a,b in zip(ids, ids[1:])) if word else True
+    ids = [(LETTERS + END).index(l) for l in word + END]
+    return KIND[ids[0]] == 'loop' and all(MAY_FOLLOW[a, b] for a, b in zip(ids, ids[1:])) if word else True
 
 # %% ../nbs/01_encoding.ipynb #eaf83d0f
-_INDEX = np.full(256, 255, np.uint8); _INDEX[list((LETTERS+END).encode())] = np.arange(35)
+_INDEX = np.full(256, 255, np.uint8)
+_INDEX[list((LETTERS + END).encode())] = np.arange(35)
 
+# %% ../nbs/01_encoding.ipynb #9c095c1f
 def word_array(
-    words:Sequence[str],
-    width:int=100, # Columns; longer words are cut to their loop-side part
-)->np.ndarray: # (n, width) uint8, 0-33 a letter, 34 the end
+    words: Sequence[str],
+    width: int = 100,  # Columns; longer words are cut to their loop-side part
+) -> np.ndarray:  # (n, width) uint8, 0-33 a letter, 34 the end
     "Stack words as numbers."
     text = ''.join(w[:width].ljust(width, END) for w in words)
     ids = _INDEX[np.frombuffer(text.encode('latin-1', 'replace'), np.uint8)].reshape(len(words), width)
-    if (ids==255).any(): raise ValueError(f'word {np.argwhere(ids==255)[0][0]} holds something that is not a column letter')
+    if (ids == 255).any():
+        raise ValueError(f'word {np.argwhere(ids == 255)[0][0]} holds something that is not a column letter')
     return ids
 
-def words_from_array(ids:np.ndarray # (n, width) integers, 0-34
-                    )->list[str]:
+# %% ../nbs/01_encoding.ipynb #52b57a91
+def words_from_array(
+    ids: np.ndarray,  # (n, width) integers, 0-34
+) -> list[str]:
     "Read the rows of `ids` as words, up to the end letter."
-    return [''.join((LETTERS+END)[i] for i in row).split(END)[0] for row in ids]
+    return [''.join((LETTERS + END)[i] for i in row).split(END)[0] for row in ids]
 
 # %% ../nbs/01_encoding.ipynb #5db27d12
 class Sides(NamedTuple):
     "What the image shows of many hairpins, column by column; codes index `SYMBOLS`."
-    five_prime:np.ndarray  # (n, columns) uint8
-    three_prime:np.ndarray # (n, columns) uint8
-    paired:np.ndarray      # (n, columns) bool
 
-SYMBOLS = 'ACGU-N ' # gap, any other letter, background
-_CODE = np.full(256, 5, np.uint8); _CODE[list(SYMBOLS.encode())] = np.arange(7)
+    five_prime: np.ndarray  # (n, columns) uint8
+    three_prime: np.ndarray  # (n, columns) uint8
+    paired: np.ndarray  # (n, columns) bool
 
-def _side_text(a:Arms):
+# %% ../nbs/01_encoding.ipynb #778a51f1
+SYMBOLS = 'ACGU-N '  # gap, any other letter, background
+_CODE = np.full(256, 5, np.uint8)
+_CODE[list(SYMBOLS.encode())] = np.arange(7)
+
+# %% ../nbs/01_encoding.ipynb #c893bc51
+def _side_text(a: Arms):
     "The three lines of `a`, loop first."
-    return a.loop[::-1]+a.five_prime[::-1], a.loop+a.three_prime[::-1], ' '*len(a.loop)+a.pairs[::-1]
+    return a.loop[::-1] + a.five_prime[::-1], a.loop + a.three_prime[::-1], ' ' * len(a.loop) + a.pairs[::-1]
 
 # %% ../nbs/01_encoding.ipynb #d640b5fc
-def sides(hairpins:Sequence[Hairpin], # Anything, other letters and several hairpins too
-         )->Sides: # As many columns as the longest hairpin has
+def sides(
+    hairpins: Sequence[Hairpin],  # Anything, other letters and several hairpins too
+) -> Sides:  # As many columns as the longest hairpin has
     "Stack the two sides of many hairpins."
     texts = [_side_text(arms(h)) for h in hairpins]
     n = max((len(t[0]) for t in texts), default=0)
-    top, bottom, pairs = (np.frombuffer(''.join(x.ljust(n) for x in xs).encode(), np.uint8).reshape(len(xs), n) for xs in zip(*texts))
-    return Sides(_CODE[top], _CODE[bottom], pairs==ord('|'))
+    top, bottom, pairs = (
+        np.frombuffer(''.join(x.ljust(n) for x in xs).encode(), np.uint8).reshape(len(xs), n) for xs in zip(*texts)
+    )
+    return Sides(_CODE[top], _CODE[bottom], pairs == ord('|'))
 
 # %% ../nbs/01_encoding.ipynb #67df2f6c
 def _strengths():
     "Table (7, 7) of d, by the codes of the two facing letters."
     d = np.full((7, 7), 4, np.int16)
-    for pair,k in (('GC',1), ('AU',2), ('GU',3)):
-        i, j = (SYMBOLS.index(c) for c in pair); d[i,j] = d[j,i] = k
-    d[4] = d[:,4] = 1
+    for pair, k in (('GC', 1), ('AU', 2), ('GU', 3)):
+        i, j = (SYMBOLS.index(c) for c in pair)
+        d[i, j] = d[j, i] = k
+    d[4] = d[:, 4] = 1
     return d
+
+
 STRENGTH = _strengths()
 
 # %% ../nbs/01_encoding.ipynb #71ec1e88
@@ -121,132 +158,165 @@ def _runs(free):
     n = free.shape[1]
     k = np.arange(n, dtype=np.int16)
     t = np.maximum.accumulate(np.where(free, -1, k), axis=1)
-    f = np.minimum.accumulate(np.where(free, n, k)[:,::-1], axis=1)[:,::-1]
-    p, D = k-t, t+f+1
-    return np.where(free, 2*np.where(p<=D//2, p, D-p+1), 0)
+    f = np.minimum.accumulate(np.where(free, n, k)[:, ::-1], axis=1)[:, ::-1]
+    p, D = k - t, t + f + 1
+    return np.where(free, 2 * np.where(p <= D // 2, p, D - p + 1), 0)
 
-def bar_lengths(s:Sides)->tuple[np.ndarray, np.ndarray]: # 5' and 3' arm, (n, columns), pixels, before the image edge cuts them
+# %% ../nbs/01_encoding.ipynb #3e7cd060
+def bar_lengths(
+    s: Sides,
+) -> tuple[np.ndarray, np.ndarray]:  # 5' and 3' arm, (n, columns), pixels, before the image edge cuts them
     "How long each bar is: 1 + d + u."
     d = STRENGTH[s.five_prime, s.three_prime] + 1
-    return tuple(np.where(arm==6, 0, d + _runs(~s.paired & (arm!=4) & (arm!=6))) for arm in s[:2])
+    return tuple(np.where(arm == 6, 0, d + _runs(~s.paired & (arm != 4) & (arm != 6))) for arm in s[:2])
 
 # %% ../nbs/01_encoding.ipynb #b293315c
-COLOUR = np.array([(255,255,0), (0,0,255), (255,0,0), (0,255,0), (0,0,0), (0,0,0), (255,255,255)], np.uint8) # of `SYMBOLS`
-HEIGHT, UP = 25, 13 # rows in all, rows of the 5' arm
-_DEPTH = np.concatenate([np.arange(UP)[::-1], np.arange(HEIGHT-UP)])[:,None] # rows between a pixel and the middle
+COLOUR = np.array(
+    [(255, 255, 0), (0, 0, 255), (255, 0, 0), (0, 255, 0), (0, 0, 0), (0, 0, 0), (255, 255, 255)], np.uint8
+)  # of `SYMBOLS`
+HEIGHT, UP = 25, 13  # rows in all, rows of the 5' arm
+_DEPTH = np.concatenate([np.arange(UP)[::-1], np.arange(HEIGHT - UP)])[:, None]  # rows between a pixel and the middle
 
-def draw_sides(s:Sides,
-               width:int=100 # Columns drawn
-              )->np.ndarray: # (n, 25, width, 3) uint8
+# %% ../nbs/01_encoding.ipynb #645fb57a
+def draw_sides(
+    s: Sides,
+    width: int = 100,  # Columns drawn
+) -> np.ndarray:  # (n, 25, width, 3) uint8
     "Draw the loop-side `width` columns."
     lengths, n = bar_lengths(s), min(width, s.paired.shape[1])
     codes = np.full((len(s.paired), HEIGHT, width), 6, np.uint8)
-    for rows,arm,length in ((slice(0,UP), s.five_prime, lengths[0]), (slice(UP,HEIGHT), s.three_prime, lengths[1])):
-        codes[:,rows,:n] = np.where(length[:,None,:n]>_DEPTH[rows], arm[:,None,:n], 6)
+    for rows, arm, length in ((slice(0, UP), s.five_prime, lengths[0]), (slice(UP, HEIGHT), s.three_prime, lengths[1])):
+        codes[:, rows, :n] = np.where(length[:, None, :n] > _DEPTH[rows], arm[:, None, :n], 6)
     return np.take(COLOUR, codes, axis=0)
 
 # %% ../nbs/01_encoding.ipynb #6e57d045
-def hairpin_flags(h:Hairpin, width:int=100 # Columns of the image
-                 )->str: # Joined by ';', '' for none
-    "What a picture of `h` does not show."
-    checks = {'several_hairpins': axis(h.structure)!=h.structure, 'iupac': _UNKNOWN.search(h.sequence), 'no_pairs': '(' not in h.structure,
-              'cut': len(h)>width and len(_side_text(arms(h))[0])>width}
-    return ';'.join(k for k,v in checks.items() if v)
+def hairpin_flags(
+    h: Hairpin,
+    width: int = 100,  # Columns of the image
+) -> tuple[str, ...]:  # Of several_hairpins, iupac, no_pairs, cut
+    "Name what a picture of `h` does not show."
+    checks = {
+        'several_hairpins': axis(h.structure) != h.structure,
+        'iupac': _UNKNOWN.search(h.sequence),
+        'no_pairs': '(' not in h.structure,
+        'cut': len(h) > width and len(_side_text(arms(h))[0]) > width,
+    }
+    return tuple(k for k, v in checks.items() if v)
 
 # %% ../nbs/01_encoding.ipynb #67fb6b30
 class Encoded(NamedTuple):
     "Images of hairpins, and what they do not show."
-    images:np.ndarray # (n, 25, width, 3) uint8
-    flags:list[str]   # n, see `hairpin_flags`
 
-def encode(hairpins:Sequence[Hairpin],
-           width:int=100 # Columns of the image; of longer hairpins the loop side is drawn
-          )->Encoded: # In the order of `hairpins`
+    images: np.ndarray  # (n, 25, width, 3) uint8
+    flags: list[tuple[str, ...]]  # n, see `hairpin_flags`
+
+# %% ../nbs/01_encoding.ipynb #544490b8
+def encode(
+    hairpins: Iterable[Hairpin],
+    width: int = 100,  # Columns of the image; of longer hairpins the loop side is drawn
+) -> Encoded:  # In the order of `hairpins`
     "Draw hairpins as images."
     hairpins = list(hairpins)
-    if not hairpins: return Encoded(np.zeros((0, HEIGHT, width, 3), np.uint8), [])
+    if not hairpins:
+        return Encoded(np.zeros((0, HEIGHT, width, 3), np.uint8), [])
     return Encoded(draw_sides(sides(hairpins), width), [hairpin_flags(h, width) for h in hairpins])
 
 # %% ../nbs/01_encoding.ipynb #e5e1d0cb
-def png(image:np.ndarray, # (rows, columns, 3) uint8
-        zoom:int=1 # Screen pixels a pixel
-       )->bytes:
+def png(
+    image: np.ndarray,  # (rows, columns, 3) uint8
+    zoom: int = 1,  # Screen pixels a pixel
+) -> bytes:
     "`image` as PNG."
     from matplotlib.image import imsave
+
     out = io.BytesIO()
     imsave(out, np.ascontiguousarray(image.repeat(zoom, 0).repeat(zoom, 1)), format='png')
     return out.getvalue()
 
-def stack_images(images:Sequence[np.ndarray], # At least one, (rows, columns, 3) uint8 each, of equal columns
-                )->np.ndarray: # One image
+# %% ../nbs/01_encoding.ipynb #1795649c
+def stack_images(
+    images: Sequence[np.ndarray],  # At least one, (rows, columns, 3) uint8 each, of equal columns
+) -> np.ndarray:  # One image
     "Images below each other, with a grey line between two."
-    return np.concatenate([np.pad(x, ((0,2),(0,0),(0,0)), constant_values=200) for x in images])[:-2]
+    return np.concatenate([np.pad(x, ((0, 2), (0, 0), (0, 0)), constant_values=200) for x in images])[:-2]
 
+# %% ../nbs/01_encoding.ipynb #921f9999
 @patch
-def _repr_png_(self:Encoded):
+def _repr_png_(self: Encoded):
     "The first images, one below the other."
     return png(stack_images(self.images[:8]), zoom=6) if len(self.images) else None
 
 # %% ../nbs/01_encoding.ipynb #bd79ab1d
-_RGB = {tuple(int(v) for v in c):i for i,c in reversed(list(enumerate(COLOUR)))}
+_RGB = {tuple(int(v) for v in c): i for i, c in reversed(list(enumerate(COLOUR)))}
 
+# %% ../nbs/01_encoding.ipynb #024aa3a0
 def _middle(image, row, name):
     "Codes of the letters in the row next to the middle."
     colours = [tuple(int(v) for v in c) for c in image[row]]
-    if bad := [k for k,c in enumerate(colours) if c not in _RGB]:
+    if bad := [k for k, c in enumerate(colours) if c not in _RGB]:
         raise ValueError(f'{name or "image"}: colour {colours[bad[0]]} at column {bad[0]} is none of the six')
     return np.array([_RGB[c] for c in colours])
 
+# %% ../nbs/01_encoding.ipynb #c3f622bb
 def _seen_lengths(image):
     "Bar lengths in the image: (2, columns)."
-    ink = (image!=255).any(-1)
+    ink = (image != 255).any(-1)
     return np.stack([ink[:UP].sum(0), ink[UP:].sum(0)])
 
 # %% ../nbs/01_encoding.ipynb #facd9796
-def hairpin_from_image(image:np.ndarray, # (25, columns, 3), values 0-255
-                       name:str=''
-                      )->Hairpin: # Of a cut image, the part that it shows; black letters come back as N
+def hairpin_from_image(
+    image: np.ndarray,  # (25, columns, 3), values 0-255
+    name: str = '',
+) -> Hairpin:  # Of a cut image, the part that it shows; black letters come back as N
     "Read an image back into the molecule."
-    top, bottom = _middle(image, UP-1, name), _middle(image, UP, name)
-    seen, n = _seen_lengths(image), int((top!=6).sum())
-    short = seen <= STRENGTH[top, bottom]+1
-    paired = (short.all(0) & (np.maximum(top, bottom)<4))[:n]
+    top, bottom = _middle(image, UP - 1, name), _middle(image, UP, name)
+    seen, n = _seen_lengths(image), int((top != 6).sum())
+    short = seen <= STRENGTH[top, bottom] + 1
+    paired = (short.all(0) & (np.maximum(top, bottom) < 4))[:n]
     first = int(paired.argmax()) if paired.any() else n
-    letter = lambda code, length: 'N' if code==4 and length>2 else SYMBOLS[code] # a gap is 2 pixels long, a black letter longer
-    five  = [(letter(c, l), '(' if p else '.') for c,l,p in zip(top[first:n], seen[0,first:], paired[first:])][::-1]
-    three = [(letter(c, l), ')' if p else '.') for c,l,p in zip(bottom[first:n], seen[1,first:], paired[first:])]
-    loop  = [(letter(c, l), '.') for c,l in zip(bottom[:first], seen[1])]
-    both = [x for x in five+loop+three if x[0]!='-']
-    return Hairpin(name, ''.join(c for c,_ in both), ''.join(p for _,p in both))
+    letter = lambda code, length: (
+        'N' if code == 4 and length > 2 else SYMBOLS[code]
+    )  # a gap is 2 pixels long, a black letter longer
+    five = [(letter(c, l), '(' if p else '.') for c, l, p in zip(top[first:n], seen[0, first:], paired[first:])][::-1]
+    three = [(letter(c, l), ')' if p else '.') for c, l, p in zip(bottom[first:n], seen[1, first:], paired[first:])]
+    loop = [(letter(c, l), '.') for c, l in zip(bottom[:first], seen[1])]
+    both = [x for x in five + loop + three if x[0] != '-']
+    return Hairpin(name, ''.join(c for c, _ in both), ''.join(p for _, p in both))
 
 # %% ../nbs/01_encoding.ipynb #8f30a8a9
 @lru_cache(maxsize=4)
 def _run_table(n):
     "Is u / 2 >= r? (n, n+1, n+1, 6) float for column, t from -1, f to n, r from 1 to 6."
     import torch
-    k, t, f = np.ogrid[:n, -1:n, :n+1]
-    p, D = k-t, t+f+1
-    half = np.where(p<=D//2, p, D-p+1)
-    return torch.from_numpy((half[...,None]>=np.arange(1, 7)).astype(np.float32))
+
+    k, t, f = np.ogrid[:n, -1:n, : n + 1]
+    p, D = k - t, t + f + 1
+    half = np.where(p <= D // 2, p, D - p + 1)
+    return torch.from_numpy((half[..., None] >= np.arange(1, 7)).astype(np.float32))
 
 # %% ../nbs/01_encoding.ipynb #c7694651
 def _reach(free):
     "P(t) and P(f) for each column: (batch, n, n+1) each, from (batch, n) `free`."
     import torch
+
     b, n = free.shape
-    left = torch.ones(n, n, device=free.device).tril(-1).bool() # column k, earlier column j
-    stays = lambda mask, flip: (torch.where(mask, free[:,None], 1.).flip(-1).cumprod(-1).flip(-1) if flip else
-                                torch.where(mask, free[:,None], 1.).cumprod(-1))
-    back, ahead = stays(left, True), stays(left.T, False) # P(free from j to k-1), P(free from k+1 to j)
-    one, ends = torch.ones(b, n, 1, device=free.device), 1-free[:,None]
-    before = torch.cat([back[...,:1], ends*left*torch.cat([back[...,1:], one], -1)], -1)
-    after  = torch.cat([ends*left.T*torch.cat([one, ahead[...,:-1]], -1), ahead[...,-1:]], -1)
+    left = torch.ones(n, n, device=free.device).tril(-1).bool()  # column k, earlier column j
+    stays = lambda mask, flip: (
+        torch.where(mask, free[:, None], 1.0).flip(-1).cumprod(-1).flip(-1)
+        if flip
+        else torch.where(mask, free[:, None], 1.0).cumprod(-1)
+    )
+    back, ahead = stays(left, True), stays(left.T, False)  # P(free from j to k-1), P(free from k+1 to j)
+    one, ends = torch.ones(b, n, 1, device=free.device), 1 - free[:, None]
+    before = torch.cat([back[..., :1], ends * left * torch.cat([back[..., 1:], one], -1)], -1)
+    after = torch.cat([ends * left.T * torch.cat([one, ahead[..., :-1]], -1), ahead[..., -1:]], -1)
     return before, after
 
 # %% ../nbs/01_encoding.ipynb #9fa1d6b1
 def _run_probability(free):
     "P(u / 2 >= r | unpaired) for r from 1 to 6: (batch, n, 6)."
     import torch
+
     before, after = _reach(free)
     return torch.einsum('bkt,ktfr,bkf->bkr', before, _run_table(free.shape[1]).to(free.device), after)
 
@@ -254,43 +324,57 @@ def _run_probability(free):
 def _mirrored(loop):
     "Letters above the loop: (batch, n, 4), given that the column is loop; from P(loop letter) of the same shape."
     import torch
+
     n, s = loop.shape[1], loop.sum(-1)
-    ends = torch.cat([torch.ones_like(s[:,:1]), s.cumprod(-1)], -1) * torch.cat([1-s, torch.ones_like(s[:,:1])], -1) # P(loop has m columns), m to n
-    k, m = np.ogrid[:n, :n+1]
-    source = torch.from_numpy(np.where(m>k, m-1-k, 0)).to(loop.device)
-    weight = ends[:,None]*torch.from_numpy(m>k).to(loop.device)
-    letters = (loop/s.clamp(min=1e-12)[...,None])[:,source] # (batch, k, m, 4)
-    return (weight[...,None]*letters).sum(2)/weight.sum(-1).clamp(min=1e-12)[...,None]
+    ends = torch.cat([torch.ones_like(s[:, :1]), s.cumprod(-1)], -1) * torch.cat(
+        [1 - s, torch.ones_like(s[:, :1])], -1
+    )  # P(loop has m columns), m to n
+    k, m = np.ogrid[:n, : n + 1]
+    source = torch.from_numpy(np.where(m > k, m - 1 - k, 0)).to(loop.device)
+    weight = ends[:, None] * torch.from_numpy(m > k).to(loop.device)
+    letters = (loop / s.clamp(min=1e-12)[..., None])[:, source]  # (batch, k, m, 4)
+    return (weight[..., None] * letters).sum(2) / weight.sum(-1).clamp(min=1e-12)[..., None]
 
 # %% ../nbs/01_encoding.ipynb #6b094b2e
 def _facing(p):
     "P(code above, code below, paired) for each column: (batch, n, 5, 5, 2)."
     import torch
-    loop, where = p[...,:4], np.array([(SYMBOLS.index(a), SYMBOLS.index(b), kind=='pair') for kind,a,b in COLUMNS[4:]])
+
+    loop, where = (
+        p[..., :4],
+        np.array([(SYMBOLS.index(a), SYMBOLS.index(b), kind == 'pair') for kind, a, b in COLUMNS[4:]]),
+    )
     table = torch.zeros(30, 5, 5, 2, device=p.device)
-    table[np.arange(30), where[:,0], where[:,1], where[:,2]] = 1
-    stem = torch.einsum('bkl,lxyz->bkxyz', p[...,4:34], table)
+    table[np.arange(30), where[:, 0], where[:, 1], where[:, 2]] = 1
+    stem = torch.einsum('bkl,lxyz->bkxyz', p[..., 4:34], table)
     both = torch.einsum('bkx,bky->bkxy', _mirrored(loop), loop)
-    return stem + torch.nn.functional.pad(both[...,None], (0,1, 0,1, 0,1))
+    return stem + torch.nn.functional.pad(both[..., None], (0, 1, 0, 1, 0, 1))
 
 # %% ../nbs/01_encoding.ipynb #5f7d2b1d
 def _arm(facing, strength, rows):
     "Ink of one arm, in colours: (batch, 3, rows, n). `facing` is (batch, n, own code, other code, paired)."
     import torch
-    unpaired = facing[...,0].clone(); unpaired[:,:,4] = 0 # a gap has no run
-    still = facing.sum(-1)-unpaired
-    run = torch.nn.functional.pad(_run_probability(unpaired.sum((2,3))), (1,0), value=1.) # P(u/2 >= r), r from 0
-    need = torch.arange(rows, device=run.device)[:,None,None]-strength # u must be at least this for ink in a row
-    halves = ((need+1)//2).clamp(0, 6).long()
-    ink = torch.einsum('bkxy,rxy->bkrx', still, (need<=0).float()) + torch.einsum('bkxy,bkrxy->bkrx', unpaired, run[:,:,halves])
-    colours = torch.from_numpy(COLOUR[:5]/255).to(ink)
-    return 1 + torch.einsum('bkrx,xc->bcrk', ink, colours-1) # white where there is no ink
 
-def expected_image(p, # Tensor (n, columns, 35), probabilities of the letters and the end
-                  ):  # Tensor (n, 3, 25, columns), values 0-1
+    unpaired = facing[..., 0].clone()
+    unpaired[:, :, 4] = 0  # a gap has no run
+    still = facing.sum(-1) - unpaired
+    run = torch.nn.functional.pad(_run_probability(unpaired.sum((2, 3))), (1, 0), value=1.0)  # P(u/2 >= r), r from 0
+    need = torch.arange(rows, device=run.device)[:, None, None] - strength  # u must be at least this for ink in a row
+    halves = ((need + 1) // 2).clamp(0, 6).long()
+    ink = torch.einsum('bkxy,rxy->bkrx', still, (need <= 0).float()) + torch.einsum(
+        'bkxy,bkrxy->bkrx', unpaired, run[:, :, halves]
+    )
+    colours = torch.from_numpy(COLOUR[:5] / 255).to(ink)
+    return 1 + torch.einsum('bkrx,xc->bcrk', ink, colours - 1)  # white where there is no ink
+
+# %% ../nbs/01_encoding.ipynb #be99cff7
+def expected_image(
+    p,  # Tensor (n, columns, 35), probabilities of the letters and the end
+):  # Tensor (n, 3, 25, columns), values 0-1
     "Draw the expected colours of uncertain words; gradients flow."
     import torch
-    facing, strength = _facing(p), torch.from_numpy(STRENGTH[:5,:5]).to(p.device)
+
+    facing, strength = _facing(p), torch.from_numpy(STRENGTH[:5, :5]).to(p.device)
     up = _arm(facing, strength, UP)
-    down = _arm(facing.transpose(2, 3), strength, HEIGHT-UP)
+    down = _arm(facing.transpose(2, 3), strength, HEIGHT - UP)
     return torch.cat([up.flip(2), down], 2)

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['NUCLEOTIDES', 'IUPAC', 'FOLD_LIMIT', 'COLOURS', 'check_letters', 'pair_table', 'Hairpin', 'normalise',
-           'reverse_complement', 'fold', 'Record', 'Failed', 'chunks', 'fold_many', 'refold', 'pair_f1', 'axis', 'Arms',
-           'arms', 'layout', 'draw', 'read_fasta', 'open_whole', 'write_fasta', 'read_dot_bracket', 'write_dot_bracket']
+           'reverse_complement', 'fold', 'Record', 'Failed', 'chunks', 'fold_many', 'refold', 'pair_f1', 'axis',
+           'is_single_hairpin', 'Arms', 'arms', 'layout', 'draw', 'read_fasta', 'open_whole', 'write_fasta',
+           'read_dot_bracket', 'write_dot_bracket']
 
 # %% ../nbs/00_hairpin.ipynb #4ae05554
 import gzip, os, re, sys, tempfile
@@ -24,250 +25,331 @@ from joblib import Parallel, delayed
 # %% ../nbs/00_hairpin.ipynb #1d84a350
 NUCLEOTIDES = 'ACGU'
 IUPAC = 'RYSWKMBDHVN'
-FOLD_LIMIT = 3000 # nt; the longest precursor of miRBase 21 has 2354
+FOLD_LIMIT = 3000  # nt; the longest precursor of miRBase 21 has 2354
 
 # %% ../nbs/00_hairpin.ipynb #5b38dc67
 def check_letters(
-    sequence:str, # RNA in capitals
-    name:str='', # Name of the record, for the message
-    iupac:bool=True, # Accept `IUPAC` letters as well as `NUCLEOTIDES`?
-)->None:
+    sequence: str,  # RNA in capitals
+    name: str = '',  # Name of the record, for the message
+    iupac: bool = True,  # Accept `IUPAC` letters as well as `NUCLEOTIDES`?
+) -> None:
     "Raise a `ValueError` at the first letter of `sequence` that is not allowed."
     bad = re.search(f'[^{NUCLEOTIDES}{IUPAC if iupac else ""}]', sequence)
-    if not bad: return
+    if not bad:
+        return
     hint = ' (an IUPAC letter: accepted with iupac=True, CLI --iupac)' if bad[0] in IUPAC else ''
-    raise ValueError(f"{name or 'sequence'}: letter {bad[0]!r} at position {bad.start()+1}; accepted are A, C, G, U (or T){hint}")
+    raise ValueError(
+        f'{name or "sequence"}: letter {bad[0]!r} at position {bad.start() + 1}; accepted are A, C, G, U (or T){hint}'
+    )
 
 # %% ../nbs/00_hairpin.ipynb #43d3647d
 def pair_table(
-    structure:str, # Dot-bracket
-    name:str='', # Name of the record, for the message
-)->list[int]: # For each position its partner's, or -1; counted from 0
+    structure: str,  # Dot-bracket
+    name: str = '',  # Name of the record, for the message
+) -> list[int]:  # For each position its partner's, or -1; counted from 0
     "Find the partner of each position of `structure`."
-    partner, stack = [-1]*len(structure), []
-    for i,c in enumerate(structure):
-        if c=='(': stack.append(i)
-        elif c==')' and stack: partner[i] = j = stack.pop(); partner[j] = i
-        elif c!='.': raise ValueError(f"{name or 'structure'}: {c!r} at position {i+1} {'closes nothing' if c==')' else 'is not one of ( ) .'}")
-    if stack: raise ValueError(f"{name or 'structure'}: '(' at position {stack[-1]+1} is never closed")
+    partner, stack = [-1] * len(structure), []
+    for i, c in enumerate(structure):
+        if c == '(':
+            stack.append(i)
+        elif c == ')' and stack:
+            partner[i] = j = stack.pop()
+            partner[j] = i
+        elif c != '.':
+            raise ValueError(
+                f'{name or "structure"}: {c!r} at position {i + 1} {"closes nothing" if c == ")" else "is not one of ( ) ."}'
+            )
+    if stack:
+        raise ValueError(f"{name or 'structure'}: '(' at position {stack[-1] + 1} is never closed")
     return partner
 
 # %% ../nbs/00_hairpin.ipynb #f4eb5b5a
 @dataclass(frozen=True, slots=True, repr=False)
 class Hairpin:
     "One RNA with one secondary structure."
-    name:str = field(compare=False)
-    sequence:str # ACGU, or an IUPAC letter for an unknown nucleotide
-    structure:str # Dot-bracket
-    mfe:float|None = field(default=None, compare=False) # Minimum free energy, kcal/mol at 37 C; None if not known
+
+    name: str = field(compare=False)
+    sequence: str  # ACGU, or an IUPAC letter for an unknown nucleotide
+    structure: str  # Dot-bracket
+    mfe: float | None = field(default=None, compare=False)  # Minimum free energy, kcal/mol at 37 C; None if not known
 
     def __post_init__(self):
         check_letters(self.sequence, self.name)
-        if len(self.sequence)!=len(self.structure):
-            raise ValueError(f'{self.name}: {len(self.sequence)} nucleotides but {len(self.structure)} structure characters')
+        if len(self.sequence) != len(self.structure):
+            raise ValueError(
+                f'{self.name}: {len(self.sequence)} nucleotides but {len(self.structure)} structure characters'
+            )
         pair_table(self.structure, self.name)
 
-    def __len__(self): return len(self.sequence)
+    def __len__(self):
+        return len(self.sequence)
 
 # %% ../nbs/00_hairpin.ipynb #f33d4409
-def normalise(sequence:str # Any RNA or DNA text
-             )->str: # Capitals, U for T, no white space
+def normalise(
+    sequence: str,  # Any RNA or DNA text
+) -> str:  # Capitals, U for T, no white space
     "Write `sequence` the way this library does."
     return ''.join(sequence.split()).upper().replace('T', 'U')
 
+# %% ../nbs/00_hairpin.ipynb #c63859a6
 _COMPLEMENT = str.maketrans('ACGU', 'UGCA')
 
-def reverse_complement(sequence:str # RNA; letters other than ACGU stay
-                      )->str:
+# %% ../nbs/00_hairpin.ipynb #df05cf98
+def reverse_complement(
+    sequence: str,  # RNA; letters other than ACGU stay
+) -> str:
     "The other strand, 5' to 3'."
     return sequence[::-1].translate(_COMPLEMENT)
 
 # %% ../nbs/00_hairpin.ipynb #abd4e131
 def fold(
-    sequence:str, # RNA or DNA, 1 to `FOLD_LIMIT` nt
-    name:str='', # Name of the record
-    iupac:bool=False, # Keep unknown nucleotides? They stay unpaired
-)->Hairpin: # With its minimum free energy structure
+    sequence: str,  # RNA or DNA, 1 to `FOLD_LIMIT` nt
+    name: str = '',  # Name of the record
+    iupac: bool = False,  # Keep unknown nucleotides? They stay unpaired
+) -> Hairpin:  # With its minimum free energy structure
     "Fold `sequence` with ViennaRNA."
     sequence = normalise(sequence)
-    if not sequence: raise ValueError(f"{name or 'sequence'}: empty sequence")
+    if not sequence:
+        raise ValueError(f'{name or "sequence"}: empty sequence')
     check_letters(sequence, name, iupac)
-    if len(sequence)>FOLD_LIMIT:
-        raise ValueError(f"{name or 'sequence'}: {len(sequence)} nt is longer than {FOLD_LIMIT} nt, no precursor; detect --windows finds the hairpins inside")
+    if len(sequence) > FOLD_LIMIT:
+        raise ValueError(
+            f'{name or "sequence"}: {len(sequence)} nt is longer than {FOLD_LIMIT} nt, no precursor; detect --windows finds the hairpins inside'
+        )
     structure, mfe = RNA.fold(sequence)
     return Hairpin(name, sequence, structure, round(mfe, 2))
 
 # %% ../nbs/00_hairpin.ipynb #943c7168
 class Record(NamedTuple):
     "A sequence as it stands in a file."
-    name:str
-    sequence:str
-    description:str = '' # The rest of the header
+
+    name: str
+    sequence: str
+    description: str = ''  # The rest of the header
+
 
 class Failed(NamedTuple):
     "A record that could not be folded, and why."
-    name:str
-    sequence:str
-    reason:str
+
+    name: str
+    sequence: str
+    reason: str
 
 # %% ../nbs/00_hairpin.ipynb #1604e961
 def _fold_chunk(records, iupac):
     "Fold some records; what fails becomes `Failed`."
     out = []
     for r in records:
-        try: out.append(fold(r.sequence, r.name, iupac))
-        except ValueError as e: out.append(Failed(r.name, r.sequence, str(e)))
+        try:
+            out.append(fold(r.sequence, r.name, iupac))
+        except ValueError as e:
+            out.append(Failed(r.name, r.sequence, str(e)))
     return out
 
-def chunks(items:Iterable, # Anything, also endless
-           size:int # Items a chunk
-          )->Iterator[list]: # Lists of `size` items; the last may be shorter
+# %% ../nbs/00_hairpin.ipynb #5aff69b3
+def chunks(
+    items: Iterable,  # Anything, also endless
+    size: int,  # Items a chunk
+) -> Iterator[list]:  # Lists of `size` items; the last may be shorter
     "Cut a stream into lists."
     items = iter(items)
-    while chunk := list(islice(items, size)): yield chunk
+    while chunk := list(islice(items, size)):
+        yield chunk
 
 # %% ../nbs/00_hairpin.ipynb #84a8de12
 def fold_many(
-    records:Iterable[Record], # Also a stream without end
-    n_jobs:int=1, # Processes; -1 for one a core
-    iupac:bool=False, # Keep unknown nucleotides?
-    errors:str='raise', # Or 'keep': give a `Failed` in place of a hairpin
-    chunk:int=64, # Records a task
-)->Iterator[Hairpin|Failed]: # In the order of `records`
+    records: Iterable[Record],  # Also a stream without end
+    n_jobs: int = 1,  # Processes; -1 for one a core
+    iupac: bool = False,  # Keep unknown nucleotides?
+    errors: str = 'raise',  # Or 'keep': give a `Failed` in place of a hairpin
+    chunk: int = 64,  # Records a task
+) -> Iterator[Hairpin | Failed]:  # In the order of `records`
     "Fold a stream of records, as a stream."
-    if errors not in ('raise', 'keep'): raise ValueError(f"errors must be 'raise' or 'keep', not {errors!r}")
+    if errors not in ('raise', 'keep'):
+        raise ValueError(f"errors must be 'raise' or 'keep', not {errors!r}")
     stream = chunks(records, chunk)
     first = list(islice(stream, 4))
-    if len(first)<4: n_jobs = 1 # so few are folded before other processes have started
+    if len(first) < 4:
+        n_jobs = 1  # so few are folded before other processes have started
     tasks = (delayed(_fold_chunk)(c, iupac) for c in chain(first, stream))
     for hairpins in Parallel(n_jobs=n_jobs, return_as='generator', batch_size=1)(tasks):
         for h in hairpins:
-            if isinstance(h, Failed) and errors=='raise': raise ValueError(h.reason)
+            if isinstance(h, Failed) and errors == 'raise':
+                raise ValueError(h.reason)
             yield h
 
 # %% ../nbs/00_hairpin.ipynb #775f836c
-def refold(hairpins:Sequence[Hairpin], n_jobs:int=-1)->list[Hairpin]: # In the same order
+def refold(hairpins: Sequence[Hairpin], n_jobs: int = -1) -> list[Hairpin]:  # In the same order
     "Fold the sequences of `hairpins` anew."
     return list(fold_many((Record(h.name, h.sequence) for h in hairpins), n_jobs=n_jobs))
 
 # %% ../nbs/00_hairpin.ipynb #95e56b68
-def pair_f1(designed:str, refolded:str # Dot-bracket structures of equal length
-           )->float: # 1 if all pairs agree; two structures without pairs agree
+def pair_f1(
+    designed: str,
+    refolded: str,  # Dot-bracket structures of equal length
+) -> float:  # 1 if all pairs agree; two structures without pairs agree
     "Base-pair F1 of two structures."
-    a, b = ({(i,j) for i,j in enumerate(pair_table(s)) if j>i} for s in (designed, refolded))
-    return 2*len(a&b)/(len(a)+len(b)) if a or b else 1.
+    a, b = ({(i, j) for i, j in enumerate(pair_table(s)) if j > i} for s in (designed, refolded))
+    return 2 * len(a & b) / (len(a) + len(b)) if a or b else 1.0
 
 # %% ../nbs/00_hairpin.ipynb #484efb97
-def axis(structure:str # Balanced dot-bracket
-        )->str: # The same, if it is one hairpin; else only the pairs around one loop
+def axis(
+    structure: str,  # Balanced dot-bracket
+) -> str:  # The same, if it is one hairpin; else only the pairs around one loop
     "Keep the stem with the most pairs (the first of equals)."
-    if not re.search(r'\)\.*\(', structure): return structure
+    if not re.search(r'\)\.*\(', structure):
+        return structure
     partner, opened, best = pair_table(structure), [], []
-    for i,j in enumerate(partner):
-        if j>i: opened.append(i)
-        elif j>=0:
-            if len(opened)>len(best): best = opened[:]
+    for i, j in enumerate(partner):
+        if j > i:
+            opened.append(i)
+        elif j >= 0:
+            if len(opened) > len(best):
+                best = opened[:]
             opened.pop()
-    out = ['.']*len(structure)
-    for i in best: out[i], out[partner[i]] = '(', ')'
+    out = ['.'] * len(structure)
+    for i in best:
+        out[i], out[partner[i]] = '(', ')'
     return ''.join(out)
+
+# %% ../nbs/00_hairpin.ipynb #1c0f0d60
+def is_single_hairpin(
+    structure: str,  # Balanced dot-bracket
+) -> bool:
+    "Is this one hairpin: pairs, all around one terminal loop?"
+    return '(' in structure and axis(structure) == structure
 
 # %% ../nbs/00_hairpin.ipynb #928cd748
 class Arms(NamedTuple):
     "A hairpin as two facing arms, read from the free ends to the loop."
-    five_prime:str # 5' arm, '-' for a gap
-    pairs:str # '|' for a pair, ' ' for none
-    three_prime:str # 3' arm, read from the 3' end, '-' for a gap
-    loop:str # Terminal loop, 5' to 3'
+
+    five_prime: str  # 5' arm, '-' for a gap
+    pairs: str  # '|' for a pair, ' ' for none
+    three_prime: str  # 3' arm, read from the 3' end, '-' for a gap
+    loop: str  # Terminal loop, 5' to 3'
 
 # %% ../nbs/00_hairpin.ipynb #73f21be1
-def arms(h:Hairpin)->Arms:
+def arms(h: Hairpin) -> Arms:
     "Lay the two arms of `h` side by side along its `axis`."
     s, structure = h.sequence, axis(h.structure)
-    opens = [i for i,c in enumerate(structure) if c=='(']
-    closes = [i for i,c in enumerate(structure) if c==')'][::-1]
-    five, mid, three, a, b = [], [], [], 0, len(s) # a, b: what is between them is still to be laid
-    for i,j in zip(opens, closes):
-        if i>a or j<b-1: # an unpaired stretch before this pair
-            width = max(i-a, b-1-j)
-            five.append(s[a:i].ljust(width, '-')); mid.append(' '*width); three.append(s[j+1:b][::-1].ljust(width, '-'))
-        five.append(s[i]); mid.append('|'); three.append(s[j])
-        a, b = i+1, j
+    opens = [i for i, c in enumerate(structure) if c == '(']
+    closes = [i for i, c in enumerate(structure) if c == ')'][::-1]
+    five, mid, three, a, b = [], [], [], 0, len(s)  # a, b: what is between them is still to be laid
+    for i, j in zip(opens, closes):
+        if i > a or j < b - 1:  # an unpaired stretch before this pair
+            width = max(i - a, b - 1 - j)
+            five.append(s[a:i].ljust(width, '-'))
+            mid.append(' ' * width)
+            three.append(s[j + 1 : b][::-1].ljust(width, '-'))
+        five.append(s[i])
+        mid.append('|')
+        three.append(s[j])
+        a, b = i + 1, j
     return Arms(''.join(five), ''.join(mid), ''.join(three), s[a:b])
 
 # %% ../nbs/00_hairpin.ipynb #7f885624
 @patch
-def __repr__(self:Hairpin):
+def __repr__(self: Hairpin):
     "Name, length, energy and the two arms."
     a = arms(self)
-    half = (len(a.loop)+1)//2
+    half = (len(a.loop) + 1) // 2
     mfe = '' if self.mfe is None else f', {self.mfe:.2f} kcal/mol'
-    several = ', several hairpins: one shown' if axis(self.structure)!=self.structure else ''
-    return (f"{self.name or 'hairpin'}: {len(self)} nt{mfe}{several}\n5' {a.five_prime} {a.loop[:half]}\n"
-            f"   {a.pairs}\n3' {a.three_prime} {a.loop[half:][::-1]}")
+    several = ', several hairpins: one shown' if axis(self.structure) != self.structure else ''
+    return (
+        f"{self.name or 'hairpin'}: {len(self)} nt{mfe}{several}\n5' {a.five_prime} {a.loop[:half]}\n"
+        f"   {a.pairs}\n3' {a.three_prime} {a.loop[half:][::-1]}"
+    )
 
 # %% ../nbs/00_hairpin.ipynb #e2441206
-def layout(structure:str # Dot-bracket
-          )->np.ndarray: # (n, 2), x to the right and y down; one unit is the distance of two stacked pairs
+def layout(
+    structure: str,  # Dot-bracket
+) -> np.ndarray:  # (n, 2), x to the right and y down; one unit is the distance of two stacked pairs
     "Coordinates of the nucleotides, by ViennaRNA, turned to lie flat."
     before, RNA.cvar.rna_plot_type = RNA.cvar.rna_plot_type, RNA.PLOT_TYPE_PUZZLER
-    try: xy = RNA.get_xy_coordinates(structure)
-    finally: RNA.cvar.rna_plot_type = before
-    xy = np.array([(xy.get(i).X, xy.get(i).Y) for i in range(len(structure))])/25 # RNApuzzler stacks pairs 25 apart
+    try:
+        xy = RNA.get_xy_coordinates(structure)
+    finally:
+        RNA.cvar.rna_plot_type = before
+    xy = np.array([(xy.get(i).X, xy.get(i).Y) for i in range(len(structure))]) / 25  # RNApuzzler stacks pairs 25 apart
     xy -= xy.mean(0)
-    if len(xy)<3: return xy
+    if len(xy) < 3:
+        return xy
     along = np.linalg.svd(xy, full_matrices=False)[2][0]
-    along *= -np.sign(xy[[0,-1]].mean(0) @ along) or 1
+    along *= -np.sign(xy[[0, -1]].mean(0) @ along) or 1
     xy = xy @ np.array([[along[0], -along[1]], [along[1], along[0]]])
-    return xy*(1, -1) if xy[0,1]>xy[-1,1] else xy
+    return xy * (1, -1) if xy[0, 1] > xy[-1, 1] else xy
 
 # %% ../nbs/00_hairpin.ipynb #176fefa7
-COLOURS = {'A':'#E69F00', 'C':'#56B4E9', 'G':'#D55E00', 'U':'#009E73'}
+COLOURS = {'A': '#E69F00', 'C': '#56B4E9', 'G': '#D55E00', 'U': '#009E73'}
+
 
 def _shade(score):
     "White at 0, orange at 1, blue at -1."
-    end = (230,97,1) if score>0 else (33,113,181)
-    return 'rgb({},{},{})'.format(*(round(255+(c-255)*min(abs(score),1)) for c in end))
+    end = (230, 97, 1) if score > 0 else (33, 113, 181)
+    return 'rgb({},{},{})'.format(*(round(255 + (c - 255) * min(abs(score), 1)) for c in end))
 
 # %% ../nbs/00_hairpin.ipynb #420f1ec1
 def _scale(top):
     "The colours from -`top` to `top`."
-    boxes = ''.join(f'<rect x="{30+k*3}" y="15" width="3" height="6" fill="{_shade(k/10-1)}"/>' for k in range(21))
+    boxes = ''.join(
+        f'<rect x="{30 + k * 3}" y="15" width="3" height="6" fill="{_shade(k / 10 - 1)}"/>' for k in range(21)
+    )
     return f'<text x="28" y="21" font-size="7" text-anchor="end">{-top:.2g}</text>{boxes}<text x="96" y="21" font-size="7" text-anchor="start">{top:.2g}</text>'
 
+# %% ../nbs/00_hairpin.ipynb #1720173b
 def _lines(xy, links, style):
     "SVG lines between the linked points."
-    return ''.join(f'<line x1="{xy[i,0]:.1f}" y1="{xy[i,1]:.1f}" x2="{xy[j,0]:.1f}" y2="{xy[j,1]:.1f}" {style}/>' for i,j in links)
+    return ''.join(
+        f'<line x1="{xy[i, 0]:.1f}" y1="{xy[i, 1]:.1f}" x2="{xy[j, 0]:.1f}" y2="{xy[j, 1]:.1f}" {style}/>'
+        for i, j in links
+    )
 
+# %% ../nbs/00_hairpin.ipynb #90adcb37
 def _circles(xy, letters, fills):
     "SVG circles with a letter each."
-    return ''.join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="{f}" stroke="#555" stroke-width=".5"/>'
-                   f'<text x="{x:.1f}" y="{y+2.8:.1f}">{c}</text>' for (x,y),c,f in zip(xy, letters, fills))
+    return ''.join(
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="{f}" stroke="#555" stroke-width=".5"/>'
+        f'<text x="{x:.1f}" y="{y + 2.8:.1f}">{c}</text>'
+        for (x, y), c, f in zip(xy, letters, fills)
+    )
 
 # %% ../nbs/00_hairpin.ipynb #21124f17
 def draw(
-    h:Hairpin,
-    scores:np.ndarray|None=None, # (n,), a score for each nucleotide; colour shows it, up to the largest, which the scale names
-    width:int=700, # Largest width, pixels
-)->str: # SVG
+    h: Hairpin,
+    scores: np.ndarray
+    | None = None,  # (n,), a score for each nucleotide; colour shows it, up to the largest, which the scale names
+    width: int = 700,  # Largest width, pixels
+) -> str:  # SVG
     "Draw the secondary structure of `h`."
-    xy = layout(h.structure)*15
+    xy = layout(h.structure) * 15
     xy = xy - xy.min(0) + (24, 30)
     w, ht = xy.max(0) + (24, 18)
-    if scores is None: fills = [COLOURS.get(c, '#999') for c in h.sequence]
-    else: top = np.abs(scores).max() or 1; fills = [_shade(s/top) for s in scores]
-    n, pairs = len(h), [(i,j) for i,j in enumerate(pair_table(h.structure)) if j>i]
-    ends = ''.join(f'<text x="{xy[i,0]-13:.1f}" y="{xy[i,1]+3:.1f}">{t}</text>' for i,t in ((0,"5'"), *([(n-1,"3'")] if n>1 else [])))
-    title = escape(f"{h.name}  {n} nt" + ('' if h.mfe is None else f'  {h.mfe:.1f} kcal/mol'))
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w:.0f} {ht:.0f}" width="{min(w, width):.0f}" style="max-width:100%" '
-            f'font-family="sans-serif" font-size="8" text-anchor="middle"><rect width="100%" height="100%" fill="white"/>'
-            f'<text x="4" y="11" font-size="10" text-anchor="start">{title}</text>' + ('' if scores is None else _scale(top))
-            + _lines(xy, [(i,i+1) for i in range(n-1)], 'stroke="#bbb"') + _lines(xy, pairs, 'stroke="#333" stroke-width="1.6"')
-            + _circles(xy, h.sequence, fills) + ends + '</svg>')
+    if scores is None:
+        fills = [COLOURS.get(c, '#999') for c in h.sequence]
+    else:
+        top = np.abs(scores).max() or 1
+        fills = [_shade(s / top) for s in scores]
+    n, pairs = len(h), [(i, j) for i, j in enumerate(pair_table(h.structure)) if j > i]
+    ends = ''.join(
+        f'<text x="{xy[i, 0] - 13:.1f}" y="{xy[i, 1] + 3:.1f}">{t}</text>'
+        for i, t in ((0, "5'"), *([(n - 1, "3'")] if n > 1 else []))
+    )
+    title = escape(f'{h.name}  {n} nt' + ('' if h.mfe is None else f'  {h.mfe:.1f} kcal/mol'))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w:.0f} {ht:.0f}" width="{min(w, width):.0f}" style="max-width:100%" '
+        f'font-family="sans-serif" font-size="8" text-anchor="middle"><rect width="100%" height="100%" fill="white"/>'
+        f'<text x="4" y="11" font-size="10" text-anchor="start">{title}</text>'
+        + ('' if scores is None else _scale(top))
+        + _lines(xy, [(i, i + 1) for i in range(n - 1)], 'stroke="#bbb"')
+        + _lines(xy, pairs, 'stroke="#333" stroke-width="1.6"')
+        + _circles(xy, h.sequence, fills)
+        + ends
+        + '</svg>'
+    )
 
 # %% ../nbs/00_hairpin.ipynb #764bec94
 @patch
-def _repr_svg_(self:Hairpin):
+def _repr_svg_(self: Hairpin):
     "The drawing, for notebooks."
     return draw(self)
 
@@ -275,83 +357,110 @@ def _repr_svg_(self:Hairpin):
 @contextmanager
 def _fasta(source):
     "Open FASTA text: a path, or '-' for standard input, which may be gzip too."
-    if str(source)!='-':
-        with dnaio.open(source, fileformat='fasta') as f: yield f; return
+    if str(source) != '-':
+        with dnaio.open(source, fileformat='fasta') as f:
+            yield f
+            return
     stdin = sys.stdin.buffer
-    with dnaio.open(gzip.open(stdin) if stdin.peek(2)[:2]==b'\x1f\x8b' else stdin, fileformat='fasta') as f: yield f
+    with dnaio.open(gzip.open(stdin) if stdin.peek(2)[:2] == b'\x1f\x8b' else stdin, fileformat='fasta') as f:
+        yield f
 
 # %% ../nbs/00_hairpin.ipynb #29f068a6
-def read_fasta(source:str|Path # A file, plain or gzip; '-' is standard input
-              )->Iterator[Record]: # A record without a name is called record_<number>
+def read_fasta(
+    source: str | Path,  # A file, plain or gzip; '-' is standard input
+) -> Iterator[Record]:  # A record without a name is called record_<number>
     "Read FASTA records as a stream; a file that is no FASTA raises a `ValueError`."
     n = 0
     try:
         with _fasta(source) as f:
-            for n,r in enumerate(f, 1):
-                name, rest = (r.name.split(None, 1)+['', ''])[:2]
+            for n, r in enumerate(f, 1):
+                name, rest = (r.name.split(None, 1) + ['', ''])[:2]
                 yield Record(name or f'record_{n}', normalise(r.sequence), rest)
-    except dnaio.FileFormatError as e: raise ValueError(f'{source}: not FASTA. {e}') from None
-    except UnicodeDecodeError as e: raise ValueError(f'{source}: not text (byte {e.object[e.start]:#x} after {n} records)') from None
-    except EOFError: raise ValueError(f'{source}: the gzip file ends too early, after {n} records') from None
-    except gzip.BadGzipFile as e: raise ValueError(f'{source}: damaged gzip file, after {n} records ({e})') from None
-    if not n: raise ValueError(f'{source}: no records; expected FASTA, a line >name and lines of sequence')
+    except dnaio.FileFormatError as e:
+        raise ValueError(f'{source}: not FASTA. {e}') from None
+    except UnicodeDecodeError as e:
+        raise ValueError(f'{source}: not text (byte {e.object[e.start]:#x} after {n} records)') from None
+    except EOFError:
+        raise ValueError(f'{source}: the gzip file ends too early, after {n} records') from None
+    except gzip.BadGzipFile as e:
+        raise ValueError(f'{source}: damaged gzip file, after {n} records ({e})') from None
+    if not n:
+        raise ValueError(f'{source}: no records; expected FASTA, a line >name and lines of sequence')
 
 # %% ../nbs/00_hairpin.ipynb #db448cb7
 @contextmanager
-def open_whole(path:str|Path, # Where the file shall be; '-' is standard output
-               mode:str='w' # 'w' or 'wb'
-              )->Iterator: # An open file
+def open_whole(
+    path: str | Path,  # Where the file shall be; '-' is standard output
+    mode: str = 'w',  # 'w' or 'wb'
+) -> Iterator:  # An open file
     "Write a file that appears under `path` only when it is complete."
-    if str(path)=='-': yield sys.stdout if mode=='w' else sys.stdout.buffer; return
+    if str(path) == '-':
+        yield sys.stdout if mode == 'w' else sys.stdout.buffer
+        return
     path, text = Path(path), {} if 'b' in mode else dict(encoding='utf-8', newline='\n')
-    if path.exists() and not path.is_file(): # a device or a pipe is written to, not replaced
-        with open(path, mode, **text) as f: yield f
+    if path.exists() and not path.is_file():  # a device or a pipe is written to, not replaced
+        with open(path, mode, **text) as f:
+            yield f
         return
     kept = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
     fd, part = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
     try:
-        with os.fdopen(fd, mode, **text) as f: yield f
+        with os.fdopen(fd, mode, **text) as f:
+            yield f
         os.chmod(part, kept)
         os.replace(part, path)
     except BaseException:
         Path(part).unlink(missing_ok=True)
         raise
 
+# %% ../nbs/00_hairpin.ipynb #97459b05
 def _umask():
     "The process's file mode mask, which can only be read by setting it."
-    mask = os.umask(0); os.umask(mask)
+    mask = os.umask(0)
+    os.umask(mask)
     return mask
 
 # %% ../nbs/00_hairpin.ipynb #0f32536f
-def write_fasta(records:Iterable[Record|Hairpin], # Anything with a name and a sequence
-                path:str|Path # '-' is standard output
-               )->None:
+def write_fasta(
+    records: Iterable[Record | Hairpin],  # Anything with a name and a sequence
+    path: str | Path,  # '-' is standard output
+) -> None:
     "Write FASTA, one line a sequence."
     with open_whole(path) as f:
-        for r in records: f.write(f'>{r.name}\n{r.sequence}\n')
+        for r in records:
+            f.write(f'>{r.name}\n{r.sequence}\n')
 
 # %% ../nbs/00_hairpin.ipynb #3b0b182d
 _STRUCTURE = re.compile(r'([().]+)(?:\s+\(\s*([-+]?\d+(?:\.\d+)?)\s*\))?\s*')
 
-def read_dot_bracket(path:str|Path # RNAfold's output, or dot-bracket text
-                    )->Iterator[Hairpin]: # Without a name: hairpin_<number>
+# %% ../nbs/00_hairpin.ipynb #317b45bd
+def read_dot_bracket(
+    path: str | Path,  # RNAfold's output, or dot-bracket text
+) -> Iterator[Hairpin]:  # Without a name: hairpin_<number>
     "Read hairpins with their structures."
     name, sequence, n = '', '', 0
-    with (gzip.open(path, 'rt') if str(path).endswith('.gz') else open(path)) as f:
-        for k,line in enumerate(f, 1):
-            if line.startswith('>'): name = (line[1:].split() or [''])[0]
+    with gzip.open(path, 'rt') if str(path).endswith('.gz') else open(path) as f:
+        for k, line in enumerate(f, 1):
+            if line.startswith('>'):
+                name = (line[1:].split() or [''])[0]
             elif m := _STRUCTURE.fullmatch(line.strip()):
                 n += 1
                 yield Hairpin(name or f'hairpin_{n}', normalise(sequence), m[1], float(m[2]) if m[2] else None)
                 name, sequence = '', ''
-            elif line.strip().isalpha(): sequence += line.strip()
-            elif line.strip(): raise ValueError(f'{path}: line {k} is no name, sequence or dot-bracket structure: {line.strip()[:40]!r}')
-    if sequence or not n: raise ValueError(f"{path}: {'the last record has no structure' if sequence else 'no records'}")
+            elif line.strip().isalpha():
+                sequence += line.strip()
+            elif line.strip():
+                raise ValueError(
+                    f'{path}: line {k} is no name, sequence or dot-bracket structure: {line.strip()[:40]!r}'
+                )
+    if sequence or not n:
+        raise ValueError(f'{path}: {"the last record has no structure" if sequence else "no records"}')
 
 # %% ../nbs/00_hairpin.ipynb #9f4a53c0
-def write_dot_bracket(hairpins:Iterable[Hairpin],
-                      path:str|Path # '-' is standard output
-                     )->None:
+def write_dot_bracket(
+    hairpins: Iterable[Hairpin],
+    path: str | Path,  # '-' is standard output
+) -> None:
     "Write hairpins as RNAfold prints them."
     with open_whole(path) as f:
         for h in hairpins:

@@ -171,7 +171,7 @@ def test_a_folder_of_strict_samples_under_conditions(data_dir, tmp_path):
     assert (tmp_path/'new'/'simulated.fa').read_text()==''.join(f'>{x["name"]}\n{x["sequence"]}\n' for x in rows)
     for x in rows:
         assert x['designed']==x['refolded'] and len(x['sequence'])==70 and float(x['pair_f1'])==1
-        assert x['asked_length']==x['obtained_length']=='70' and x['asked_loop']==x['obtained_loop']=='7' and x['asked_gc']==''
+        assert x['asked_length']==x['obtained_length']=='70' and x['asked_terminal_loop']==x['obtained_terminal_loop']=='7' and x['asked_gc']==''
         assert x['nearest'] and 0<float(x['identity'])<1
 
 def test_designs_without_mirbase(tmp_path, monkeypatch):

@@ -1,8 +1,9 @@
 "The generator that runs in a page of the book, opened from disk, beside the one in Python."
 import numpy as np, pytest, torch
-from mirnbdev.cvae import Generator, loop_energy
+from mirnbdev.cvae import loop_energy
+from mirnbdev.generator import Generator
 from mirnbdev.data import well_known
-from mirnbdev.encoding import KIND, encode
+from mirnbdev.encoding import encode, KIND
 
 SHOWN = "() => [document.querySelector('.mirnbdev-generator pre').textContent, document.querySelector('.mirnbdev-generator canvas').toDataURL()]"
 
@@ -13,7 +14,7 @@ def explorer(site, page):
     page.on('pageerror', lambda e: trouble.append(str(e)))
     page.on('console', lambda m: trouble.append(m.text) if m.type in ('error', 'warning') else None)
     page.on('request', lambda r: trouble.append(r.url) if not r.url.startswith(('file:', 'data:', 'blob:')) else None)
-    page.goto((site/'07_latent.html').as_uri())
+    page.goto((site/'15_latent.html').as_uri())
     page.wait_for_function("() => document.querySelector('.mirnbdev-generator pre')?.textContent")
     yield page
     assert not trouble, trouble

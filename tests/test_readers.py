@@ -4,7 +4,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings, strategies as st
 from mirnbdev.data import well_known
 from mirnbdev.encoding import column_word, encode
-from mirnbdev.hairpin import Record, fold_many, read_dot_bracket, read_fasta, write_fasta
+from mirnbdev.hairpin import fold_many, read_dot_bracket, read_fasta, Record, write_fasta
 
 fuzz = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 text = st.text('>ACGUTNacgu.()- \t\r\n0123456789;', max_size=80)

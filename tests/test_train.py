@@ -8,7 +8,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from typer.testing import CliRunner
 from mirnbdev.cli import app
-from mirnbdev.cnn import Detector, Run, as_images
+from mirnbdev.training import Run
+from mirnbdev.cnn import as_images, Detector
 from mirnbdev.hairpin import fold
 
 COMMAND = str(Path(sys.executable).with_name('mirnbdev'))

@@ -6,10 +6,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np, RNA
 from safetensors.numpy import load_file
-from mirnbdev.cnn import FACTORS, WEIGHTS
-from mirnbdev.cvae import CONDITIONS, RANGES, Generator
+from mirnbdev.factors import CORE_FACTORS
+from mirnbdev.training import WEIGHTS
+from mirnbdev.cvae import CONDITIONS, RANGES
+from mirnbdev.generator import Generator
 from mirnbdev.data import well_known
-from mirnbdev.encoding import COLOUR, COLUMNS, MAY_FOLLOW, STRENGTH, SYMBOLS, hairpin_flags
+from mirnbdev.encoding import COLOUR, COLUMNS, hairpin_flags, MAY_FOLLOW, STRENGTH, SYMBOLS
 from mirnbdev.hairpin import COLOURS, fold
 
 DECODER = {'letter', 'label', 'clade', 'condition', 'unfold', 'flat', 'left', 'drift', 'gru', 'out', 'centre', 'scale', 'quantiles'}  # parts of `HairpinCVAE`
@@ -79,4 +81,4 @@ def offered():
     codes = Generator.load().encode(hairpins)
     examples = [dict(name=h.name, z=z.round(4).tolist(), draws=d.round(4).tolist(), label=1, clade=c)
                 for h, z, d, c in zip(hairpins, codes.z.double().numpy(), codes.draws.numpy(), codes.clade.tolist())]
-    return dict(factors=FACTORS, ranges=list(RANGES.values()), conditions=[(k.replace('_', ' '), unit, step) for (k, unit), step in zip(CONDITIONS.items(), STEPS)], examples=examples)
+    return dict(factors=CORE_FACTORS, ranges=list(RANGES.values()), conditions=[(k.replace('_', ' '), unit, step) for (k, unit), step in zip(CONDITIONS.items(), STEPS)], examples=examples)

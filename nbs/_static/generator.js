@@ -201,7 +201,7 @@ function totalEnergy({letters, pair, energy}) {
   return energy+exteriorEnergy(pairType(a, b), five[0], three[0])/100;
 }
 
-// The ten numbers of mirnbdev.cnn.FACTORS
+// The ten numbers of mirnbdev.cnn.CORE_FACTORS
 function factors(columns, {nt, gc, loop}, {sequence}, energy) {
   const pairs = columns.filter(c => c[2]), wobble = count(pairs, ([a, b]) => a+b === 5); // G is 2, U is 3
   const gaps = columns.slice(loop).map(c => c[2] ? '|' : ' ').join('').trim().split('|').filter(g => g).map(g => g.length), words = {};
