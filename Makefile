@@ -16,7 +16,7 @@ apt = { sudo=; [ "$$(id -u)" = 0 ] || sudo='sudo -n'; \
         $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(1); } >/dev/null
 browser = command -v "$${CHROMIUM:-chromium}" google-chrome >/dev/null
 
-.PHONY: help run test lab book bench weights readme clean
+.PHONY: help run test notebooks pytest check lab book bench weights readme clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -24,13 +24,26 @@ help: ## list the targets
 run: $(VENV)/library ## simulate 100 precursors, score and explain them, write out/report.html
 	$(IN_VENV) mirnbdev report -o out
 
-test: $(VENV)/dev ## run every notebook and every test
+test: $(VENV)/dev ## run every notebook and every test, and report both
 	@$(browser) || { echo 'Installing Chromium by apt for the browser tests ...'; $(call apt,chromium) && $(browser); } || \
 	  echo 'No Chromium: apt could not install it. Install Chromium or Google Chrome yourself, or set CHROMIUM=/path/to/it; until then browser tests are skipped.'
 	@$(if $(MIRNBDEV_DATA),,echo 'MIRNBDEV_DATA is not set: cells and tests that need the data sets are skipped.')
-	@# one process: in nbdev's own worker processes joblib's would idle on for minutes
-	$(IN_VENV) nbdev_test --n_workers 0 --do_print --timing $(if $(MIRNBDEV_DATA),--flags data)
-	$(IN_VENV) pytest -ra --tb=short tests
+	@notebooks=passed; tests=passed; \
+	$(MAKE) --no-print-directory notebooks || notebooks=FAILED; \
+	$(MAKE) --no-print-directory pytest || tests=FAILED; \
+	echo "notebooks $$notebooks, tests $$tests"; [ "$$notebooks $$tests" = 'passed passed' ]
+
+# Two processes, one thread each. Not nbdev's own workers: in them joblib's would idle on for minutes.
+notebooks: $(VENV)/dev
+	@printf '%s\n' '0*.ipynb' '[!0]*.ipynb' | $(IN_VENV) OMP_NUM_THREADS=1 xargs -P 2 -I{} \
+	  nbdev_test --n_workers 0 --do_print --timing --file_glob '{}' $(if $(MIRNBDEV_DATA),--flags data)
+
+pytest: $(VENV)/dev
+	$(IN_VENV) OMP_NUM_THREADS=1 pytest -ra --tb=short --durations=20 -n 2 --dist loadgroup tests
+
+check: $(VENV)/dev ## look for faults of style: ruff, by the rules in pyproject.toml
+	$(IN_VENV) ruff check
+	$(IN_VENV) ruff format --check
 
 lab: $(VENV)/dev ## open the notebooks in JupyterLab
 	$(IN_VENV) jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) nbs/index.ipynb

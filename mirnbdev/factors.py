@@ -4,27 +4,31 @@
 
 # %% ../nbs/02_factors.ipynb #935b3751
 from __future__ import annotations
+
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
-import numpy as np, RNA
+
+import numpy as np
+import RNA
 from joblib import Parallel, delayed
-from .hairpin import Arms, arms, axis, chunks, Hairpin
+
+from .hairpin import Arms, Hairpin, arms, axis, chunks
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['ALL_FACTORS', 'KINDS', 'LARGE', 'CORE_FACTORS', 'UG_PLACE', 'Factor', 'factor', 'Interruption', 'Stem',
-           'find_interruptions', 'stem_of', 'length', 'columns', 'pairs', 'paired_fraction', 'stem_length',
-           'longest_helix', 'terminal_loop', 'free_ends', 'kind_of', 'interruptions', 'largest_interruption',
-           'first_large_loop', 'arm_asymmetry', 'symmetric_loops', 'largest_symmetric_loop', 'symmetric_loop_position',
-           'asymmetric_loops', 'largest_asymmetric_loop', 'asymmetric_loop_position', 'bulges_5p', 'largest_bulge_5p',
-           'bulge_5p_position', 'bulges_3p', 'largest_bulge_3p', 'bulge_3p_position', 'gc', 'cpg',
-           'dinucleotide_entropy', 'gu_pairs', 'gc_pairs', 'mfe', 'mfe_per_nt', 'mfei', 'Ensemble', 'ensemble',
-           'ensemble_diversity', 'mfe_frequency', 'pairing_entropy', 'basal_ug', 'apical_ugu', 'ghg_sites',
+__all__ = ['ALL_FACTORS', 'KINDS', 'LARGE', 'BASAL_REACH', 'CORE_FACTORS', 'UG_PLACE', 'FACING_REACH', 'MIN_ROWS', 'Factor',
+           'factor', 'Interruption', 'Stem', 'find_interruptions', 'stem_of', 'length', 'columns', 'pairs',
+           'paired_fraction', 'stem_length', 'longest_helix', 'terminal_loop', 'free_ends', 'kind_of', 'interruptions',
+           'largest_interruption', 'first_large_loop', 'arm_asymmetry', 'symmetric_loops', 'largest_symmetric_loop',
+           'symmetric_loop_position', 'asymmetric_loops', 'largest_asymmetric_loop', 'asymmetric_loop_position',
+           'bulges_5p', 'largest_bulge_5p', 'bulge_5p_position', 'bulges_3p', 'largest_bulge_3p', 'bulge_3p_position',
+           'gc', 'cpg', 'dinucleotide_entropy', 'gu_pairs', 'gc_pairs', 'mfe', 'mfe_per_nt', 'mfei', 'Ensemble',
+           'ensemble', 'ensemble_diversity', 'mfe_frequency', 'pairing_entropy', 'basal_ug', 'apical_ugu', 'ghg_sites',
            'mismatched_ghg', 'describe_factors', 'factor_label', 'measure_factors', 'factor_table', 'ArmPositions',
            'ug_before', 'arm_positions', 'correlate', 'distinct_factors']
 
@@ -75,7 +79,7 @@ class Stem(NamedTuple):
 def find_interruptions(
     pairs: Sequence[tuple[int, int]],  # Nested pairs, the innermost first
 ) -> list[Interruption]:
-    "What stands between neighbouring pairs."
+    "List what is unpaired between neighbouring pairs."
     out, column = [], 0
     for (i, j), (k, l) in zip(pairs, pairs[1:]):
         column, five, three = column + 1, i - k - 1, l - j - 1
@@ -85,7 +89,7 @@ def find_interruptions(
     return out
 
 # %% ../nbs/02_factors.ipynb #86280ea5
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=64)  # many factors ask for the same stem, one after the other
 def stem_of(
     h: Hairpin,  # With one nucleotide at least
 ) -> Stem:
@@ -149,7 +153,7 @@ def free_ends(h: Hairpin) -> int:
 
 # %% ../nbs/02_factors.ipynb #d9537955
 KINDS = ('symmetric', 'asymmetric', "bulge 5'", "bulge 3'")
-LARGE = 3  # Columns of a large interruption
+LARGE = 3  # Least columns of a large interruption: our choice; most have one or two
 
 
 def kind_of(i: Interruption) -> str:  # One of `KINDS`
@@ -162,7 +166,7 @@ def kind_of(i: Interruption) -> str:  # One of `KINDS`
 
 # %% ../nbs/02_factors.ipynb #7dcfb49a
 def _width(i: Interruption) -> int:
-    "Columns of an interruption."
+    "Count the columns of an interruption."
     return max(i.five_prime, i.three_prime)
 
 
@@ -191,17 +195,17 @@ def arm_asymmetry(h: Hairpin) -> int:
 
 # %% ../nbs/02_factors.ipynb #a54a4b38
 def _of(h, wanted):
-    "Interruptions of one kind."
+    "List the interruptions of one kind."
     return [i for i in stem_of(h).interruptions if kind_of(i) == wanted]
 
 
 def _largest(h, wanted):
-    "Columns of the largest of one kind, or 0."
+    "Count the columns of the largest interruption of one kind; 0 without any."
     return max(map(_width, _of(h, wanted)), default=0)
 
 # %% ../nbs/02_factors.ipynb #48767bf3
 def _place(h, wanted):
-    "Where the largest of one kind stands, or NaN."
+    "Find the position of the largest interruption of one kind; NaN without any."
     return max(_of(h, wanted), key=_width, default=Interruption(0, 0, np.nan)).position
 
 # %% ../nbs/02_factors.ipynb #023715f2
@@ -278,7 +282,7 @@ def bulge_3p_position(h: Hairpin) -> float:
 
 # %% ../nbs/02_factors.ipynb #2643dd58
 def _ratio(a, b):
-    "a / b, or NaN."
+    "Divide; NaN where `b` is 0."
     return a / b if b else np.nan
 
 
@@ -303,7 +307,7 @@ def dinucleotide_entropy(h: Hairpin) -> float:
 
 # %% ../nbs/02_factors.ipynb #c4199489
 def _share_of_pairs(h, letters):
-    "Pairs of the axis with these two letters, of all; 0 without pairs."
+    "Share of the axis' pairs that consist of these two letters; 0 without pairs."
     found = sum({h.sequence[i], h.sequence[j]} == set(letters) for i, j in stem_of(h).pairs)
     return found / max(pairs(h), 1)
 
@@ -339,14 +343,14 @@ def mfei(h: Hairpin) -> float:
 
 # %% ../nbs/02_factors.ipynb #382110b8
 class Ensemble(NamedTuple):
-    "All structures of a sequence, in three numbers."
+    "Three numbers about all structures of a sequence."
 
     diversity: float  # Mean base-pair distance of two structures
     frequency: float  # Of the hairpin's own structure, 0-1
     entropy: float  # Bits a nucleotide
 
 # %% ../nbs/02_factors.ipynb #1005aee5
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=64)  # three factors ask for it, one after the other
 def ensemble(h: Hairpin) -> Ensemble:
     "Weigh all structures of the sequence of `h`."
     fc = RNA.fold_compound(h.sequence)
@@ -374,12 +378,15 @@ def pairing_entropy(h: Hairpin) -> float:
     return ensemble(h).entropy
 
 # %% ../nbs/02_factors.ipynb #3453b572
+BASAL_REACH = 2  # nt before the last pair in which UG may begin: our choice, as annotated ends vary
+
+
 @factor('motifs', '0 or 1', 'after Auyeung et al. 2013')
 def basal_ug(h: Hairpin) -> float:
     "UG at the 5' end of the stem; none without pairs"
     if not (p := stem_of(h).pairs):
         return np.nan
-    return float('UG' in h.sequence[max(p[-1][0] - 2, 0) : p[-1][0] + 2])
+    return float('UG' in h.sequence[max(p[-1][0] - BASAL_REACH, 0) : p[-1][0] + 2])
 
 # %% ../nbs/02_factors.ipynb #b312c321
 @factor('motifs', '0 or 1', 'after Auyeung et al. 2013; Nguyen et al. 2015')
@@ -406,7 +413,7 @@ def mismatched_ghg(h: Hairpin) -> int:
 
 # %% ../nbs/02_factors.ipynb #8d4de6c8
 def describe_factors() -> pd.DataFrame:  # Index: factor; columns group, unit, meaning, source
-    "Say what each factor means."
+    "List all factors with group, unit, meaning and source."
     import pandas as pd
 
     return pd.DataFrame({name: f[1:] for name, f in ALL_FACTORS.items()}, Factor._fields[1:]).T.rename_axis('factor')
@@ -416,8 +423,8 @@ _ACRONYMS = dict(gc='GC', gu='GU', mfe='MFE', mfei='MFEI', cpg='CpG', ug='UG', u
 
 
 def factor_label(
-    name: str,  # Of a factor, or of a column called after one
-    unit: bool = False,  # Put its unit behind it?
+    name: str,  # Of a factor, or a name that ends in one
+    unit: bool = False,  # Put the unit of the factor behind it?
 ) -> str:
     "Write the name of a factor for people."
     label = ' '.join(_ACRONYMS.get(word, word) for word in name.split('_'))
@@ -481,9 +488,13 @@ class ArmPositions(NamedTuple):
 UG_PLACE = -14  # nt from the 5' cut of Drosha to the U (Auyeung et al. 2013)
 
 
+FACING_REACH = 9  # nt inwards to the next pair: farther away, nothing faces the place
+
+
 def _facing(partner, i):
-    "What faces position `i` in the stem, or NaN."
-    return next((partner[i + m] + m for m in range(10) if i + m in partner), np.nan) if i == i else np.nan
+    "Find what faces position `i` in the stem; NaN if nothing does, or `i` is NaN."
+    inwards = range(FACING_REACH + 1)
+    return next((partner[i + m] + m for m in inwards if i + m in partner), np.nan) if i == i else np.nan
 
 # %% ../nbs/02_factors.ipynb #a9d609d0
 def ug_before(
@@ -491,7 +502,7 @@ def ug_before(
     cut: float,  # Position of the first nucleotide behind the cut, from 0; or NaN
     offset: int = UG_PLACE,  # nt from the cut to the U
 ) -> float:  # 0 or 1; NaN if that is beyond the sequence
-    "Does UG begin `offset` nt from the cut?"
+    "Ask whether UG begins `offset` nt from the cut."
     if not 0 <= cut + offset <= len(sequence) - 2:
         return np.nan
     return float(sequence[int(cut) + offset :][:2] == 'UG')
@@ -499,9 +510,9 @@ def ug_before(
 # %% ../nbs/02_factors.ipynb #cbeb5b0e
 def arm_positions(
     h: Hairpin,
-    start_5p: int | None = None,  # Positions count from 0; None or NA where an arm is not known
-    end_5p: int | None = None,  # Behind the last nt
-    start_3p: int | None = None,
+    start_5p: int | None = None,  # First nt of the 5' arm, counted from 0; None or NA if it is not known
+    end_5p: int | None = None,  # First nt behind the 5' arm
+    start_3p: int | None = None,  # The same of the 3' arm
     end_3p: int | None = None,
 ) -> ArmPositions:
     "Measure where the mature arms lie in `h`."
@@ -524,19 +535,22 @@ def arm_positions(
     )
 
 # %% ../nbs/02_factors.ipynb #1bfefdc4
+MIN_ROWS = 10  # fewer rows that have both factors tell nothing about their correlation
+
+
 def correlate(
     table: pd.DataFrame,  # One column a factor
 ) -> pd.DataFrame:  # Factor x factor, -1 to 1
-    "Spearman correlation of factors, over the rows that have both; 0 where it cannot be told."
+    "Correlate factors (Spearman) over the rows that have both; 0 where that cannot be told."
     import pandas as pd
 
-    r = table.corr('spearman', min_periods=10).fillna(0).to_numpy(copy=True)
+    r = table.corr('spearman', min_periods=MIN_ROWS).fillna(0).to_numpy(copy=True)
     np.fill_diagonal(r, 1)
     return pd.DataFrame(r, table.columns, table.columns)
 
 # %% ../nbs/02_factors.ipynb #0e282808
 def _tree(r, method):
-    "Hierarchical clustering of factors by 1 - |correlation|."
+    "Cluster factors by 1 - |correlation|, hierarchically."
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import squareform
 
@@ -544,7 +558,7 @@ def _tree(r, method):
 
 # %% ../nbs/02_factors.ipynb #4ff78dcd
 def _central(r):
-    "The factor that correlates best with all of its group."
+    "Choose the factor that correlates best with all of its group."
     return r.abs().mean().round(9).idxmax()
 
 # %% ../nbs/02_factors.ipynb #8ce2926e
@@ -552,11 +566,12 @@ def distinct_factors(
     table: pd.DataFrame,  # One row a hairpin, one column a factor
     limit: float = 0.9,  # Least |Spearman correlation| within a group
 ) -> pd.DataFrame:  # Index: factor; columns representative, correlation (with it)
-    "Group factors that say the same, and name one of each group."
+    "Group factors that say the same, and choose a representative of each group."
     import pandas as pd
     from scipy.cluster.hierarchy import fcluster
 
     r = correlate(table)
-    group = fcluster(_tree(r, 'complete'), 1 - limit + 1e-9, 'distance') if len(r) > 1 else np.ones(len(r), int)
+    most = 1 - limit + 1e-9  # distance within a group, with room for rounding
+    group = fcluster(_tree(r, 'complete'), most, 'distance') if len(r) > 1 else np.ones(len(r), int)
     names = [_central(r.loc[group == g, group == g]) for g in group]
     return pd.DataFrame(dict(representative=names, correlation=[r.loc[a, b] for a, b in zip(r, names)]), r.index)

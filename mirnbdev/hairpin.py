@@ -9,16 +9,22 @@ __all__ = ['NUCLEOTIDES', 'IUPAC', 'FOLD_LIMIT', 'COLOURS', 'check_letters', 'pa
            'read_dot_bracket', 'write_dot_bracket']
 
 # %% ../nbs/00_hairpin.ipynb #4ae05554
-import gzip, os, re, sys, tempfile
-from collections.abc import Iterable, Iterator, Sequence
+import gzip
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 from xml.sax.saxutils import escape
-import dnaio, RNA
+
+import dnaio
 import numpy as np
+import RNA
 from fastcore.basics import patch
 from joblib import Parallel, delayed
 
@@ -56,9 +62,8 @@ def pair_table(
             partner[i] = j = stack.pop()
             partner[j] = i
         elif c != '.':
-            raise ValueError(
-                f'{name or "structure"}: {c!r} at position {i + 1} {"closes nothing" if c == ")" else "is not one of ( ) ."}'
-            )
+            problem = 'closes nothing' if c == ')' else 'is not one of ( ) .'
+            raise ValueError(f'{name or "structure"}: {c!r} at position {i + 1} {problem}')
     if stack:
         raise ValueError(f"{name or 'structure'}: '(' at position {stack[-1] + 1} is never closed")
     return partner
@@ -88,7 +93,7 @@ class Hairpin:
 def normalise(
     sequence: str,  # Any RNA or DNA text
 ) -> str:  # Capitals, U for T, no white space
-    "Write `sequence` the way this library does."
+    "Write `sequence` as RNA in capitals."
     return ''.join(sequence.split()).upper().replace('T', 'U')
 
 # %% ../nbs/00_hairpin.ipynb #c63859a6
@@ -98,7 +103,7 @@ _COMPLEMENT = str.maketrans('ACGU', 'UGCA')
 def reverse_complement(
     sequence: str,  # RNA; letters other than ACGU stay
 ) -> str:
-    "The other strand, 5' to 3'."
+    "Read the other strand, 5' to 3'."
     return sequence[::-1].translate(_COMPLEMENT)
 
 # %% ../nbs/00_hairpin.ipynb #abd4e131
@@ -114,7 +119,8 @@ def fold(
     check_letters(sequence, name, iupac)
     if len(sequence) > FOLD_LIMIT:
         raise ValueError(
-            f'{name or "sequence"}: {len(sequence)} nt is longer than {FOLD_LIMIT} nt, no precursor; detect --windows finds the hairpins inside'
+            f'{name or "sequence"}: {len(sequence)} nt is longer than {FOLD_LIMIT} nt, no precursor; '
+            'detect --windows finds the hairpins inside'
         )
     structure, mfe = RNA.fold(sequence)
     return Hairpin(name, sequence, structure, round(mfe, 2))
@@ -137,7 +143,7 @@ class Failed(NamedTuple):
 
 # %% ../nbs/00_hairpin.ipynb #1604e961
 def _fold_chunk(records, iupac):
-    "Fold some records; what fails becomes `Failed`."
+    "Fold some records; one that cannot be folded becomes a `Failed`."
     out = []
     for r in records:
         try:
@@ -157,6 +163,9 @@ def chunks(
         yield chunk
 
 # %% ../nbs/00_hairpin.ipynb #84a8de12
+_FEW_CHUNKS = 4  # Fewer are folded before other processes have started
+
+# %% ../nbs/00_hairpin.ipynb #6dc74003
 def fold_many(
     records: Iterable[Record],  # Also a stream without end
     n_jobs: int = 1,  # Processes; -1 for one a core
@@ -168,9 +177,9 @@ def fold_many(
     if errors not in ('raise', 'keep'):
         raise ValueError(f"errors must be 'raise' or 'keep', not {errors!r}")
     stream = chunks(records, chunk)
-    first = list(islice(stream, 4))
-    if len(first) < 4:
-        n_jobs = 1  # so few are folded before other processes have started
+    first = list(islice(stream, _FEW_CHUNKS))
+    if len(first) < _FEW_CHUNKS:
+        n_jobs = 1
     tasks = (delayed(_fold_chunk)(c, iupac) for c in chain(first, stream))
     for hairpins in Parallel(n_jobs=n_jobs, return_as='generator', batch_size=1)(tasks):
         for h in hairpins:
@@ -179,16 +188,19 @@ def fold_many(
             yield h
 
 # %% ../nbs/00_hairpin.ipynb #775f836c
-def refold(hairpins: Sequence[Hairpin], n_jobs: int = -1) -> list[Hairpin]:  # In the same order
+def refold(
+    hairpins: Iterable[Hairpin],
+    n_jobs: int = -1,  # Processes; -1 for one a core
+) -> list[Hairpin]:  # In the same order
     "Fold the sequences of `hairpins` anew."
     return list(fold_many((Record(h.name, h.sequence) for h in hairpins), n_jobs=n_jobs))
 
 # %% ../nbs/00_hairpin.ipynb #95e56b68
 def pair_f1(
-    designed: str,
-    refolded: str,  # Dot-bracket structures of equal length
+    designed: str,  # Dot-bracket
+    refolded: str,  # Dot-bracket of equal length
 ) -> float:  # 1 if all pairs agree; two structures without pairs agree
-    "Base-pair F1 of two structures."
+    "Compare the base pairs of two structures: F1, 0 to 1."
     a, b = ({(i, j) for i, j in enumerate(pair_table(s)) if j > i} for s in (designed, refolded))
     return 2 * len(a & b) / (len(a) + len(b)) if a or b else 1.0
 
@@ -216,7 +228,7 @@ def axis(
 def is_single_hairpin(
     structure: str,  # Balanced dot-bracket
 ) -> bool:
-    "Is this one hairpin: pairs, all around one terminal loop?"
+    "Is this one hairpin: are there pairs, all around one terminal loop?"
     return '(' in structure and axis(structure) == structure
 
 # %% ../nbs/00_hairpin.ipynb #928cd748
@@ -250,7 +262,7 @@ def arms(h: Hairpin) -> Arms:
 # %% ../nbs/00_hairpin.ipynb #7f885624
 @patch
 def __repr__(self: Hairpin):
-    "Name, length, energy and the two arms."
+    "Show name, length, energy and the two arms."
     a = arms(self)
     half = (len(a.loop) + 1) // 2
     mfe = '' if self.mfe is None else f', {self.mfe:.2f} kcal/mol'
@@ -264,7 +276,7 @@ def __repr__(self: Hairpin):
 def layout(
     structure: str,  # Dot-bracket
 ) -> np.ndarray:  # (n, 2), x to the right and y down; one unit is the distance of two stacked pairs
-    "Coordinates of the nucleotides, by ViennaRNA, turned to lie flat."
+    "Place the nucleotides as ViennaRNA does, turned to lie flat."
     before, RNA.cvar.rna_plot_type = RNA.cvar.rna_plot_type, RNA.PLOT_TYPE_PUZZLER
     try:
         xy = RNA.get_xy_coordinates(structure)
@@ -284,21 +296,22 @@ COLOURS = {'A': '#E69F00', 'C': '#56B4E9', 'G': '#D55E00', 'U': '#009E73'}
 
 
 def _shade(score):
-    "White at 0, orange at 1, blue at -1."
+    "Colour of a score: white at 0, orange at 1, blue at -1."
     end = (230, 97, 1) if score > 0 else (33, 113, 181)
     return 'rgb({},{},{})'.format(*(round(255 + (c - 255) * min(abs(score), 1)) for c in end))
 
 # %% ../nbs/00_hairpin.ipynb #420f1ec1
 def _scale(top):
-    "The colours from -`top` to `top`."
+    "SVG of the colour scale from -`top` to `top`."
+    label = '<text x="{}" y="21" font-size="7" text-anchor="{}">{:.2g}</text>'.format
     boxes = ''.join(
         f'<rect x="{30 + k * 3}" y="15" width="3" height="6" fill="{_shade(k / 10 - 1)}"/>' for k in range(21)
     )
-    return f'<text x="28" y="21" font-size="7" text-anchor="end">{-top:.2g}</text>{boxes}<text x="96" y="21" font-size="7" text-anchor="start">{top:.2g}</text>'
+    return label(28, 'end', -top) + boxes + label(96, 'start', top)
 
 # %% ../nbs/00_hairpin.ipynb #1720173b
 def _lines(xy, links, style):
-    "SVG lines between the linked points."
+    "SVG of lines between the linked points."
     return ''.join(
         f'<line x1="{xy[i, 0]:.1f}" y1="{xy[i, 1]:.1f}" x2="{xy[j, 0]:.1f}" y2="{xy[j, 1]:.1f}" {style}/>'
         for i, j in links
@@ -306,7 +319,7 @@ def _lines(xy, links, style):
 
 # %% ../nbs/00_hairpin.ipynb #90adcb37
 def _circles(xy, letters, fills):
-    "SVG circles with a letter each."
+    "SVG of circles with a letter each."
     return ''.join(
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="{f}" stroke="#555" stroke-width=".5"/>'
         f'<text x="{x:.1f}" y="{y + 2.8:.1f}">{c}</text>'
@@ -314,43 +327,46 @@ def _circles(xy, letters, fills):
     )
 
 # %% ../nbs/00_hairpin.ipynb #21124f17
+def _ends(xy):
+    "SVG of the marks 5' and 3' at the ends."
+    marks = [(0, "5'"), (len(xy) - 1, "3'")][: len(xy)]
+    return ''.join(f'<text x="{xy[i, 0] - 13:.1f}" y="{xy[i, 1] + 3:.1f}">{t}</text>' for i, t in marks)
+
+# %% ../nbs/00_hairpin.ipynb #851c5544
+def _page(w, h, width, title, body):
+    "SVG of a drawing of `w` x `h` units, at most `width` pixels wide, below its title."
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w:.0f} {h:.0f}" width="{min(w, width):.0f}" '
+        'style="max-width:100%" font-family="sans-serif" font-size="8" text-anchor="middle">'
+        '<rect width="100%" height="100%" fill="white"/>'
+        f'<text x="4" y="11" font-size="10" text-anchor="start">{escape(title)}</text>{body}</svg>'
+    )
+
+# %% ../nbs/00_hairpin.ipynb #9fa1380a
 def draw(
     h: Hairpin,
-    scores: np.ndarray
-    | None = None,  # (n,), a score for each nucleotide; colour shows it, up to the largest, which the scale names
+    scores: np.ndarray | None = None,  # (n,), one a nucleotide; the largest absolute value has the strongest colour
     width: int = 700,  # Largest width, pixels
 ) -> str:  # SVG
     "Draw the secondary structure of `h`."
-    xy = layout(h.structure) * 15
+    xy = layout(h.structure) * 15  # stacked pairs are 15 units apart, circles have a radius of 6
     xy = xy - xy.min(0) + (24, 30)
-    w, ht = xy.max(0) + (24, 18)
     if scores is None:
-        fills = [COLOURS.get(c, '#999') for c in h.sequence]
+        fills, scale = [COLOURS.get(c, '#999') for c in h.sequence], ''
     else:
         top = np.abs(scores).max() or 1
-        fills = [_shade(s / top) for s in scores]
-    n, pairs = len(h), [(i, j) for i, j in enumerate(pair_table(h.structure)) if j > i]
-    ends = ''.join(
-        f'<text x="{xy[i, 0] - 13:.1f}" y="{xy[i, 1] + 3:.1f}">{t}</text>'
-        for i, t in ((0, "5'"), *([(n - 1, "3'")] if n > 1 else []))
-    )
-    title = escape(f'{h.name}  {n} nt' + ('' if h.mfe is None else f'  {h.mfe:.1f} kcal/mol'))
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w:.0f} {ht:.0f}" width="{min(w, width):.0f}" style="max-width:100%" '
-        f'font-family="sans-serif" font-size="8" text-anchor="middle"><rect width="100%" height="100%" fill="white"/>'
-        f'<text x="4" y="11" font-size="10" text-anchor="start">{title}</text>'
-        + ('' if scores is None else _scale(top))
-        + _lines(xy, [(i, i + 1) for i in range(n - 1)], 'stroke="#bbb"')
-        + _lines(xy, pairs, 'stroke="#333" stroke-width="1.6"')
-        + _circles(xy, h.sequence, fills)
-        + ends
-        + '</svg>'
-    )
+        fills, scale = [_shade(s / top) for s in scores], _scale(top)
+    backbone = [(i, i + 1) for i in range(len(h) - 1)]
+    pairs = [(i, j) for i, j in enumerate(pair_table(h.structure)) if j > i]
+    lines = _lines(xy, backbone, 'stroke="#bbb"') + _lines(xy, pairs, 'stroke="#333" stroke-width="1.6"')
+    energy = '' if h.mfe is None else f'  {h.mfe:.1f} kcal/mol'
+    body = scale + lines + _circles(xy, h.sequence, fills) + _ends(xy)
+    return _page(*xy.max(0) + (24, 18), width, f'{h.name}  {len(h)} nt{energy}', body)
 
 # %% ../nbs/00_hairpin.ipynb #764bec94
 @patch
 def _repr_svg_(self: Hairpin):
-    "The drawing, for notebooks."
+    "Draw the hairpin at the end of a notebook cell."
     return draw(self)
 
 # %% ../nbs/00_hairpin.ipynb #a3f5085f
@@ -415,7 +431,7 @@ def open_whole(
 
 # %% ../nbs/00_hairpin.ipynb #97459b05
 def _umask():
-    "The process's file mode mask, which can only be read by setting it."
+    "Read the file mode mask of the process, which is possible only by setting it."
     mask = os.umask(0)
     os.umask(mask)
     return mask

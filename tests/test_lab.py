@@ -1,12 +1,38 @@
 "The tutorial in JupyterLab, in a browser, from a clean kernel."
-import re, subprocess, sys
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group('lab')
 
 KERNEL = "from jupyter_client import KernelManager as K; print(K(kernel_name='python3').format_kernel_cmd()[0])"
 DONE = """() => document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'
   && ![...document.querySelectorAll('.jp-InputPrompt')].some(e => e.textContent.includes('[*]'))"""
 
+
 def test_kernel_is_this_python(lab_env):
-    assert subprocess.run([sys.executable, '-c', KERNEL], env=lab_env, check=True, capture_output=True, text=True).stdout.strip() == sys.executable
+    assert (
+        subprocess.run(
+            [sys.executable, '-c', KERNEL], env=lab_env, check=True, capture_output=True, text=True
+        ).stdout.strip()
+        == sys.executable
+    )
+
+
+CHANGED = (
+    "([what, before]) => { const i = document.querySelector(what); return i?.src && i.getAttribute('src') !== before }"
+)
+
+
+def after(page, what, act):
+    "Do something, and wait until the picture `what` is another one."
+    before = page.locator(what).first.get_attribute('src')
+    act()
+    page.wait_for_function(CHANGED, arg=[what, before], timeout=60_000)
+
 
 def test_tutorial_runs_and_its_explorers_move(lab, page):
     page.goto(lab('nbs/tutorials/first_steps.ipynb'))
@@ -20,18 +46,14 @@ def test_tutorial_runs_and_its_explorers_move(lab, page):
     page.wait_for_function(DONE, timeout=240_000)
     errors = page.locator('[data-mime-type="application/vnd.jupyter.error"]')
     assert errors.count() == 0, errors.all_inner_texts()
-    picture = explorer.locator('img').first
-    picture.scroll_into_view_if_needed()
-    before = picture.get_attribute('src')
-    explorer.locator('select').first.select_option(index=1)
-    page.wait_for_function("b => { const i = document.querySelector('.mirnbdev-explorer img'); return i && i.src && i.getAttribute('src') !== b }",
-                           arg=before, timeout=60_000)
+    explorer.locator('img').first.scroll_into_view_if_needed()
+    choose = explorer.locator('select').first.select_option
+    after(page, '.mirnbdev-explorer img', lambda: choose(index=1))
     latents = page.locator('.mirnbdev-latents')
     latents.scroll_into_view_if_needed()
-    before = latents.locator('img').first.get_attribute('src')
     latents.locator('.noUi-handle').nth(3).focus()
-    page.keyboard.press('PageUp')
-    page.wait_for_function("b => { const i = document.querySelector('.mirnbdev-latents img'); return i && i.getAttribute('src') !== b }", arg=before, timeout=60_000)
+    after(page, '.mirnbdev-latents img', lambda: page.keyboard.press('PageUp'))
     sequence = latents.locator('input[type=text]').first
-    sequence.fill('ACGXT'); sequence.press('Enter')
+    sequence.fill('ACGXT')
+    sequence.press('Enter')
     latents.get_by_text('at position 4').wait_for(timeout=60_000)

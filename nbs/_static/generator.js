@@ -1,12 +1,15 @@
-// The generator's decoder in a page: plan, GRU, energy rules and allowed letters as in mirnbdev.cvae, the image as in mirnbdev.encoding.
+// The generator's decoder in a page: the network and its running totals as in mirnbdev.cvae, the rules of writing as in
+// mirnbdev.generator, the image as in mirnbdev.encoding, the factors as in mirnbdev.factors.
 // Weights, energy tables and examples come from generator_data.js, which the build writes (_ext/generator_page.py).
 const mirnbdevGenerator = (() => {
-const home = document.currentScript.src, START = 35, END = 34;
+const home = document.currentScript.src, START = 35, END = 34; // before the first letter, after the last
+const [LENGTH, GC, MFE, LOOP, BULGES] = [0, 1, 2, 3, 4], PAIR = 2; // places of mirnbdev.cvae.CONDITIONS; nt of a pair
 let W, T; // tensors by name, each with `shape`; tables
 
 // --- numbers
 
-const sigmoid = x => 1/(1+Math.exp(-x)), relu = x => x.map(v => Math.max(v, 0)), clamp = (x, a, b) => Math.min(Math.max(x, a), b);
+const sigmoid = x => 1/(1+Math.exp(-x)), relu = x => x.map(v => Math.max(v, 0));
+const clamp = (x, a, b) => Math.min(Math.max(x, a), b);
 const sum = xs => xs.reduce((a, b) => a+b, 0), count = (xs, what) => xs.filter(what).length;
 
 // W x + b; two sums at once take a third of the time, and every x here is of even length
@@ -22,7 +25,8 @@ function linear(name, x, weight='.weight', bias='.bias') {
 // One row of an embedding
 function embed(name, i) { const w = W[name+'.weight'], d = w.shape[1]; return w.subarray(i*d, (i+1)*d); }
 
-// A transposed convolution of kernel 4, stride 2 and padding 1: `x` is a list of channels, as is the result, twice as long
+// A transposed convolution of kernel 4, stride 2 and padding 1: `x` is a list of channels, as is the result, which is
+// twice as long
 function widen(name, x) {
   const w = W[name+'.weight'], [, channels] = w.shape, n = 2*x[0].length;
   const out = Array.from(W[name+'.bias'], b => new Float32Array(n).fill(b));
@@ -49,7 +53,8 @@ function normals(n, seed) {
   return Array.from({length: n}, () => Math.sqrt(-2*Math.log(1-share()))*Math.cos(2*Math.PI*share()));
 }
 
-// --- energies: Turner 2004 as ViennaRNA evaluates it, in 0.01 kcal/mol; pair types CG GC GU UG AU UA, nucleotides A C G U
+// --- energies: Turner 2004 as ViennaRNA evaluates it, in 0.01 kcal/mol
+// pair types CG GC GU UG AU UA, nucleotides A C G U
 
 const pairType = (a, b) => T.pairs.indexOf('ACGU'[a]+'ACGU'[b]), endPenalty = type => type > 1 ? T.terminal : 0;
 const bySize = (table, n) => n <= 30 ? table[n] : table[30]+Math.trunc(T.lxc*Math.log(n/30));
@@ -61,7 +66,8 @@ function hairpinEnergy(a, b, loop) {
   return bySize(T.hairpin, n)+(n === 3 ? endPenalty(type) : T.mismatch_hairpin[type][loop[0]][loop[n-1]]);
 }
 
-// A stack, bulge or internal loop; `five` and `three` are the unpaired nucleotides of the two arms, from the inner pair outwards
+// A stack, bulge or internal loop; `five` and `three` are the unpaired nucleotides of the two arms, from the inner pair
+// outwards
 function interiorEnergy(outer, inner, five, three) {
   const a = five.length, b = three.length, n = a+b, few = Math.min(a, b), many = Math.max(a, b);
   if (n === 0) return T.stack[outer][inner];
@@ -70,7 +76,8 @@ function interiorEnergy(outer, inner, five, three) {
   if (n === 2) return T.int11[outer][inner][i][j];
   if (n === 3) return a === 1 ? T.int21[outer][inner][i][q][j] : T.int21[inner][outer][q][i][p];
   if (a === 2 && b === 2) return T.int22[outer][inner][i][p][q][j];
-  const mismatch = few === 1 ? T.mismatch_internal_1n : few === 2 && many === 3 ? T.mismatch_internal_23 : T.mismatch_internal;
+  const mismatch = few === 1 ? T.mismatch_internal_1n : few === 2 && many === 3 ? T.mismatch_internal_23 :
+    T.mismatch_internal;
   return bySize(T.internal, n)+Math.min(T.ninio[1], (many-few)*T.ninio[0])+mismatch[outer][i][j]+mismatch[inner][q][p];
 }
 
@@ -87,7 +94,8 @@ function arms(letters) {
   return [side(0), letters[0] < 4 ? [] : side(1)];
 }
 
-// mirnbdev.cvae.loop_energy: of the loop that `letters` enclose, from a pair or the first loop letter to the next pair; kcal/mol
+// mirnbdev.cvae.loop_energy: of the loop that `letters` enclose, from a pair or the first loop letter to the next pair;
+// kcal/mol
 function loopEnergy(letters) {
   const [i, j] = T.columns[letters.at(-1)];
   if (letters[0] < 4) return hairpinEnergy(i, j, letters.slice(0, -1))/100;
@@ -97,67 +105,85 @@ function loopEnergy(letters) {
 
 // --- the decoder
 
+const least = k => T.conditions[k].low;
 const isPair = l => l >= 4 && l < 10, isMismatch = l => l >= 10 && l < 26, isBulge = l => l >= 26 && l < END;
 
-// Tally.add: one more column
-function add(tally, l) {
-  tally.letters.push(l);
+// RunningTotals: of a hairpin without columns
+const nothing = () => ({letters: [], nt: 0, gc: 0, energy: 0, loop: 0, bulges: 0, lastPair: 0});
+
+// RunningTotals.add: one more column
+function add(totals, l) {
+  totals.letters.push(l);
   if (l === END) return;
   const nucleotides = l < 4 ? [l] : T.columns[l].filter(i => i < 4);
-  tally.nt += nucleotides.length; tally.gc += count(nucleotides, i => i === 1 || i === 2); tally.loop += l < 4;
+  totals.nt += nucleotides.length; totals.gc += count(nucleotides, i => i === 1 || i === 2); totals.loop += l < 4;
   if (!isPair(l)) return;
-  const closed = tally.letters.slice(tally.pair);
-  tally.energy = Math.fround(tally.energy+loopEnergy(closed));
-  tally.bulges += closed.length > 2 && isPair(closed[0]) && closed.slice(1, -1).every(isBulge);
-  tally.pair = tally.letters.length-1;
+  const closed = totals.letters.slice(totals.lastPair);
+  totals.energy = Math.fround(totals.energy+loopEnergy(closed));
+  totals.bulges += closed.length > 2 && isPair(closed[0]) && closed.slice(1, -1).every(isBulge);
+  totals.lastPair = totals.letters.length-1;
 }
 
 // HairpinCVAE.read_conditions; in `asked` NaN is open
 function readConditions({label, clade, asked}) {
   const given = asked.map(a => !isNaN(a)), scaled = asked.map((a, k) => given[k] ? (a-W.centre[k])/W.scale[k] : 0);
-  return linear('condition.2', relu(linear('condition.0', [...scaled, ...given, ...embed('label', label), ...embed('clade', clade)])));
+  const x = [...scaled, ...given, ...embed('label', label), ...embed('clade', clade)];
+  return linear('condition.2', relu(linear('condition.0', x)));
 }
 
 // HairpinCVAE.plan: 80 numbers for each column
 function plan(z, condition) {
-  const x = [...z, ...condition], flat = linear('flat', x), start = relu(linear('unfold.0', x)), n = start.length/64;
-  const rows = ['unfold.3', 'unfold.5', 'unfold.7'].reduce((rows, name) => widen(name, rows), Array.from({length: 64}, (_, c) => start.slice(c*n, (c+1)*n)));
-  return Array.from({length: 100}, (_, t) => [...rows.map(row => row[t]), ...flat]);
+  const x = [...z, ...condition], constant = linear('plan_constant', x), channels = W['plan_columns.3.weight'].shape[0];
+  const start = relu(linear('plan_columns.0', x)), n = start.length/channels;
+  const unfolded = Array.from({length: channels}, (_, c) => start.slice(c*n, (c+1)*n));
+  const layers = ['plan_columns.3', 'plan_columns.5', 'plan_columns.7'];
+  const rows = layers.reduce((rows, name) => widen(name, rows), unfolded);
+  return Array.from({length: T.width}, (_, t) => [...rows.map(row => row[t]), ...constant]);
 }
 
-// _catch_up: the energy that is behind, per nucleotide left, is added to the energy asked
-function catchUp({nt, energy}, asked) {
-  const more = (asked[2]*nt-energy)/Math.max(asked[0]-nt, 15);
-  return asked.map((a, k) => k === 2 && !isNaN(more) ? a+more : a);
+// A row of a HairpinCVAE.countdown: what is left, or the last row if nothing was asked
+function countdown(k, asked, have) {
+  const name = `countdown.${k}`, n = W[name+'.weight'].shape[0]-1;
+  return embed(name, isNaN(asked) ? n : clamp(Math.round(asked-have), 0, n-1));
 }
 
-// HairpinCVAE.owed: what each condition still demands
-function owed({nt, gc, energy, loop, bulges}, asked) {
-  const left = (k, have, name) => { const n = W[name+'.weight'].shape[0]-1; return embed(name, isNaN(asked[k]) ? n : clamp(Math.round(asked[k]-have), 0, n-1)); };
-  const pairs = [[1, gc, 4, 1.5], [2, energy, 6, 2]], behind = pairs.map(([k, have]) => asked[k]*nt-have);
-  const rest = pairs.map(([k, have]) => (asked[k]*asked[0]-have)/Math.max(asked[0]-nt, 1)-W.centre[k]);
-  const x = [...behind.map((b, i) => b/pairs[i][2]), ...behind.map((b, i) => Math.tanh(b/pairs[i][3])), ...rest.map(r => clamp(r/.2, -3, 3))];
-  const drift = linear('drift.2', relu(linear('drift.0', [...x.map(v => v || 0), nt/80, energy/30])));
-  return [...left(0, nt, 'left.0'), ...left(3, loop, 'left.1'), ...left(4, bulges, 'left.2'), ...drift];
+// HairpinCVAE.debts: G and C and energy that are behind, what the rest must have per nucleotide, and what is there
+function debts({nt, gc, energy}, asked) {
+  const left = asked[LENGTH]-nt, more = T.gain*(asked[MFE]*nt-energy)/Math.max(left, T.debts.leastLeft);
+  const share = [asked[GC], asked[MFE]+(more || 0)], have = [gc, energy]; // `more` is NaN if length or energy is open
+  const behind = share.map((s, i) => s*nt-have[i]);
+  const rest = share.map((s, i) => (s*asked[LENGTH]-have[i])/Math.max(left, 1)-W.centre[[GC, MFE][i]]);
+  const scaled = [...behind.map((b, i) => b/T.debts.behind[i]), ...behind.map((b, i) => Math.tanh(b/T.debts.small[i])),
+    ...rest.map(r => clamp(r/T.debts.rest, -T.debts.largestRest, T.debts.largestRest))];
+  return [...scaled.map(v => v || 0), nt/T.debts.total[0], energy/T.debts.total[1]];
+}
+
+// HairpinCVAE.remaining: what each condition still demands, with the gain that the config has for writing
+function remaining(totals, asked) {
+  const debt = linear('debt.2', relu(linear('debt.0', debts(totals, asked))));
+  return [...countdown(0, asked[LENGTH], totals.nt), ...countdown(1, asked[LOOP], totals.loop),
+    ...countdown(2, asked[BULGES], totals.bulges), ...debt];
 }
 
 // One step of the GRU
 function step(x, state) {
-  const a = linear('gru', x, '.weight_ih_l0', '.bias_ih_l0'), b = linear('gru', state, '.weight_hh_l0', '.bias_hh_l0'), n = state.length;
+  const a = linear('gru', x, '.weight_ih_l0', '.bias_ih_l0'), b = linear('gru', state, '.weight_hh_l0', '.bias_hh_l0');
+  const n = state.length;
   return state.map((h, i) => {
     const reset = sigmoid(a[i]+b[i]), keep = sigmoid(a[n+i]+b[n+i]);
     return (1-keep)*Math.tanh(a[2*n+i]+reset*b[2*n+i])+keep*h;
   });
 }
 
-// _allowed: may letter `l` come?
+// allowed_letters: may letter `l` come?
 function allowed(l, before, {nt, loop}, asked) {
-  const inLoop = before < 4 || before === START, left = asked[0]-nt, size = l < 4 || l === END ? l < 4 : isPair(l) || isMismatch(l) ? 2 : 1;
+  const inLoop = before < 4 || before === START, left = asked[LENGTH]-nt;
+  const size = l < 4 || l === END ? l < 4 : isPair(l) || isMismatch(l) ? PAIR : 1;
   if (before === START ? l >= 4 : !T.follows[before][l]) return false;
-  if (inLoop && (loop < 3 || loop < asked[3]) && l >= 4) return false;
-  if (inLoop && (loop >= asked[3] || left < 3) && l < 4) return false;
-  if (l === END) return !(inLoop || nt < T.ranges[0][0] || left > 0);
-  return !(size > left || left === 3 && isMismatch(l));
+  if (inLoop && (loop < least(LOOP) || loop < asked[LOOP]) && l >= 4) return false;
+  if (inLoop && (loop >= asked[LOOP] || left < PAIR+1) && l < 4) return false;
+  if (l === END) return !(inLoop || nt < least(LENGTH) || left > 0);
+  return !(size > left || left === PAIR+1 && isMismatch(l));
 }
 
 // The letter that a standard normal draw chooses
@@ -168,16 +194,16 @@ function choose(logits, may, draw) {
   return count(cumulated, c => c < share*total);
 }
 
-// Generator.letters for one code {z, draws, label, clade, asked}: the tally of the word, its end letter left out
+// Generator.letters for one code {z, draws, label, clade, asked}: the running totals of the word without its end letter
 function write(code) {
-  const tally = {letters: [], nt: 0, gc: 0, energy: 0, loop: 0, bulges: 0, pair: 0}, plans = plan(code.z, readConditions(code));
+  const totals = nothing(), plans = plan(code.z, readConditions(code));
   let state = new Float32Array(W['gru.weight_hh_l0'].shape[1]), before = START;
-  for (let t = 0; t < 100 && before !== END; t++) {
-    state = step([...embed('letter', before), ...plans[t], ...owed(tally, catchUp(tally, code.asked))], state);
-    const may = Array.from({length: 35}, (_, l) => allowed(l, before, tally, code.asked));
-    add(tally, before = choose(linear('out', state), may, code.draws[t]));
+  for (let t = 0; t < T.width && before !== END; t++) {
+    state = step([...embed('letter', before), ...plans[t], ...remaining(totals, code.asked)], state);
+    const may = Array.from({length: END+1}, (_, l) => allowed(l, before, totals, code.asked));
+    add(totals, before = choose(linear('out', state), may, code.draws[t]));
   }
-  return {...tally, letters: tally.letters.filter(l => l !== END)};
+  return {...totals, letters: totals.letters.filter(l => l !== END)};
 }
 
 // --- what is shown of a hairpin
@@ -190,37 +216,52 @@ function sides({letters, loop}) {
 // Sequence and dot-bracket structure
 function molecule(columns, loop) {
   const stem = columns.slice(loop), top = stem.filter(c => c[0] < 4).reverse(), bottom = stem.filter(c => c[1] < 4);
-  const codes = [...top.map(c => c[0]), ...columns.slice(0, loop).map(c => c[1]), ...bottom.map(c => c[1])], marks = (side, mark) => side.map(c => c[2] ? mark : '.').join('');
+  const codes = [...top.map(c => c[0]), ...columns.slice(0, loop).map(c => c[1]), ...bottom.map(c => c[1])];
+  const marks = (side, mark) => side.map(c => c[2] ? mark : '.').join('');
   return {sequence: codes.map(i => 'ACGU'[i]).join(''), structure: marks(top, '(')+'.'.repeat(loop)+marks(bottom, ')')};
 }
 
 // Energy of the whole structure, kcal/mol: the loops and the free ends
-function totalEnergy({letters, pair, energy}) {
-  if (!isPair(letters[pair])) return 0;
-  const [a, b] = T.columns[letters[pair]], [five, three] = arms(letters.slice(pair+1));
+function totalEnergy({letters, lastPair, energy}) {
+  if (!isPair(letters[lastPair])) return 0;
+  const [a, b] = T.columns[letters[lastPair]], [five, three] = arms(letters.slice(lastPair+1));
   return energy+exteriorEnergy(pairType(a, b), five[0], three[0])/100;
 }
 
-// The ten numbers of mirnbdev.cnn.CORE_FACTORS
+// mirnbdev.factors.measure_factors: the ten CORE_FACTORS
 function factors(columns, {nt, gc, loop}, {sequence}, energy) {
   const pairs = columns.filter(c => c[2]), wobble = count(pairs, ([a, b]) => a+b === 5); // G is 2, U is 3
-  const gaps = columns.slice(loop).map(c => c[2] ? '|' : ' ').join('').trim().split('|').filter(g => g).map(g => g.length), words = {};
+  const stem = columns.slice(loop).map(c => c[2] ? '|' : ' ').join('').trim(), words = {};
+  const gaps = stem.split('|').filter(g => g).map(g => g.length);
   for (let i = 1; i < nt; i++) { const w = sequence.slice(i-1, i+1); words[w] = (words[w] || 0)+1/(nt-1); }
   const entropy = -sum(Object.values(words).map(p => p*Math.log2(p)));
-  return [nt, pairs.length, 2*pairs.length/nt, loop, gc/nt, wobble/Math.max(pairs.length, 1), energy/nt, gaps.length, Math.max(0, ...gaps), entropy];
+  const share = [2*pairs.length/nt, loop, gc/nt, wobble/Math.max(pairs.length, 1), energy/nt];
+  return [nt, pairs.length, ...share, gaps.length, Math.max(0, ...gaps), entropy];
 }
 
-// Everything about the hairpin that stands at `code`
-function hairpin(code) {
-  const tally = write(code), columns = sides(tally), m = molecule(columns, tally.loop), energy = totalEnergy(tally), {nt, gc, loop, bulges} = tally;
-  return {...tally, ...m, columns, energy, factors: factors(columns, tally, m, energy), obtained: [nt, gc/nt, energy/nt, loop, bulges]};
+// Everything about a hairpin that is written
+function describe(totals) {
+  const columns = sides(totals), m = molecule(columns, totals.loop), energy = totalEnergy(totals);
+  const {nt, gc, loop, bulges} = totals, obtained = [nt, gc/nt, energy/nt, loop, bulges];
+  return {...totals, ...m, columns, energy, factors: factors(columns, totals, m, energy), obtained};
+}
+
+// The hairpin that stands at `code`
+const hairpin = code => describe(write(code));
+
+// The hairpin that these column letters spell
+function spelled(letters) {
+  const totals = nothing();
+  letters.forEach(l => add(totals, l));
+  return describe(totals);
 }
 
 // Pixels that an unpaired run adds to the bars, by column
 function runs(free) {
   return free.map((is, k) => {
     if (!is) return 0;
-    const t = free.lastIndexOf(false, k), next = free.indexOf(false, k), D = t+(next < 0 ? free.length : next)+1, p = k-t;
+    const t = free.lastIndexOf(false, k), next = free.indexOf(false, k), p = k-t;
+    const D = t+(next < 0 ? free.length : next)+1;
     return 2*(p <= Math.floor(D/2) ? p : D-p+1);
   });
 }
@@ -235,56 +276,79 @@ function bars(columns, arm) {
 function image(columns) {
   const pixels = new Uint8ClampedArray(25*100*4).fill(255);
   [0, 1].forEach(arm => bars(columns, arm).forEach((length, k) => {
-    for (let d = 0; d < Math.min(length, 13-arm); d++) pixels.set(T.colours[columns[k][arm]], ((arm ? 13+d : 12-d)*100+k)*4);
+    for (let d = 0; d < Math.min(length, 13-arm); d++) {
+      pixels.set(T.colours[columns[k][arm]], ((arm ? 13+d : 12-d)*100+k)*4);
+    }
   }));
   return new ImageData(pixels, 100, 25);
 }
 
-// Where the nucleotides lie, in pairs' distances: 5' end at the left and above, unpaired runs bowed out, the loop a polygon
+// Where the nucleotides lie, in pairs' distances: 5' end at the left and above, unpaired runs bowed out, the loop a
+// polygon
 function layout(columns, loop) {
-  const stem = columns.slice(loop).reverse(), n = loop+2, radius = .5/Math.sin(Math.PI/n), middle = stem.length-1+radius*Math.cos(Math.PI/n);
+  const stem = columns.slice(loop).reverse(), n = loop+2;
+  const radius = .5/Math.sin(Math.PI/n), middle = stem.length-1+radius*Math.cos(Math.PI/n);
   const arm = (k, sign) => {
     const free = stem.map(c => !c[2]), out = runs(free).map(u => Math.min(u/2, 2)*.35);
     return stem.flatMap((c, x) => c[k] < 4 ? [{x, y: sign*(.5+out[x]), letter: c[k], pair: c[2] && x}] : []);
   };
   const turn = k => Math.PI*(1-(2*k+1)/n); // 0 is to the right
-  const circle = columns.slice(0, loop).map((c, k) => ({x: middle+radius*Math.cos(turn(k+1)), y: -radius*Math.sin(turn(k+1)), letter: c[1], pair: false}));
+  const circle = columns.slice(0, loop).map((c, k) => (
+    {x: middle+radius*Math.cos(turn(k+1)), y: -radius*Math.sin(turn(k+1)), letter: c[1], pair: false}));
   return [...arm(0, -1), ...circle, ...arm(1, 1).reverse()];
 }
 
 // The molecule as SVG
 function picture({columns, loop}) {
-  const at = layout(columns, loop).map(p => ({...p, x: 30+16*p.x, y: 16*p.y})), xs = at.map(p => p.x), ys = at.map(p => p.y);
+  const at = layout(columns, loop).map(p => ({...p, x: 30+16*p.x, y: 16*p.y}));
+  const xs = at.map(p => p.x), ys = at.map(p => p.y);
   const top = Math.min(...ys)-12, width = Math.max(...xs)+12, height = Math.max(...ys)+12-top;
-  const line = (p, q, style) => `<line x1="${p.x}" y1="${p.y}" x2="${q.x}" y2="${q.y}" ${style}/>`, text = (x, y, what) => `<text x="${x}" y="${y}">${what}</text>`;
+  const line = (p, q, style) => `<line x1="${p.x}" y1="${p.y}" x2="${q.x}" y2="${q.y}" ${style}/>`;
+  const text = (x, y, what) => `<text x="${x}" y="${y}">${what}</text>`;
   const facing = p => at.find(q => q.pair === p.pair && q.y > 0), paired = at.filter(p => p.pair !== false && p.y < 0);
-  const dot = ({x, y, letter}) => `<circle cx="${x}" cy="${y}" r="6.5" fill="${T.fills['ACGU'[letter]]}" stroke="#555" stroke-width=".5"/>${text(x, y+3.2, 'ACGU'[letter])}`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 ${top} ${width} ${height}" style="max-width:min(100%, ${width}px)" font-family="sans-serif" font-size="9"
-    text-anchor="middle">${at.slice(1).map((p, i) => line(at[i], p, 'stroke="#bbb"')).join('')}${paired.map(p => line(p, facing(p), 'stroke="#333" stroke-width="1.6"')).join('')}
+  const disc = 'r="6.5" stroke="#555" stroke-width=".5"', fill = letter => T.fills['ACGU'[letter]];
+  const dot = ({x, y, letter}) =>
+    `<circle cx="${x}" cy="${y}" fill="${fill(letter)}" ${disc}/>${text(x, y+3.2, 'ACGU'[letter])}`;
+  const backbone = at.slice(1).map((p, i) => line(at[i], p, 'stroke="#bbb"')).join('');
+  const pairs = paired.map(p => line(p, facing(p), 'stroke="#333" stroke-width="1.6"')).join('');
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 ${top} ${width} ${height}"
+    style="max-width:min(100%, ${width}px)" font-family="sans-serif" font-size="9" text-anchor="middle">
+    ${backbone}${pairs}
     ${at.map(dot).join('')}${text(xs[0]-15, ys[0]+3, "5'")}${text(xs.at(-1)-15, ys.at(-1)+3, "3'")}</svg>`;
 }
 
 // --- the page
 
 const decimals = [0, 0, 2, 0, 2, 2, 2, 0, 0, 2], show = (x, digits) => x.toFixed(digits).replace('-', '−');
-const slider = (kind, k, name, min, max, step) => `<input type="range" data-${kind}="${k}" min="${min}" max="${max}" step="${step}" aria-label="${kind} ${name}">`;
+const slider = (kind, k, name, min, max, step) =>
+  `<input type="range" data-${kind}="${k}" min="${min}" max="${max}" step="${step}" aria-label="${kind} ${name}">`;
 
 // The factor that a tied latent stands for, read from the quantiles of training hairpins
-function reading(k, z) { const row = W.quantiles, n = row.shape[1]; return row[k*n+Math.min(n-1, Math.floor(normalShare(z)*n))]; }
+function reading(k, z) {
+  const row = W.quantiles, n = row.shape[1];
+  return row[k*n+Math.min(n-1, Math.floor(normalShare(z)*n))];
+}
 
 // The controls, as HTML
 function controls() {
   const head = (...cells) => `<div class="line head">${cells.map(c => `<span>${c}</span>`).join('')}</div>`;
-  const latent = (name, k) => `<div class="line"><span>${name}</span>${slider('z', k, name, -3, 3, .05)}<output></output><output></output></div>`;
-  const condition = ([name, unit, step], k) => `<div class="line"><label title="${unit}"><input type="checkbox" data-given="${k}"> ${name}</label>
-    ${slider('asked', k, name, ...T.ranges[k], step)}<output></output><output></output></div>`;
-  const free = Array.from({length: W['flat.weight'].shape[1]-48-T.factors.length}, (_, i) => i+T.factors.length);
-  return `<div class="bar"><label>start from <select class="start">${T.examples.map((e, i) => `<option value="${i}">${e.name}</option>`).join('')}</select></label>
-      <label>as <select class="label"><option value="1">precursor</option><option value="0">pseudo-hairpin</option></select></label>
-      <button class="draws">New draws</button> <button class="latents">New latents</button> <button class="reset">Reset</button></div>
+  const outputs = '<output></output><output></output>';
+  const latent = (name, k) =>
+    `<div class="line"><span>${name}</span>${slider('z', k, name, -3, 3, .05)}${outputs}</div>`;
+  const condition = ({name, unit, low, high, step}, k) => `<div class="line">
+    <label title="${unit}"><input type="checkbox" data-given="${k}"> ${name}</label>
+    ${slider('asked', k, name, low, high, step)}<output></output><output></output></div>`;
+  const free = Array.from({length: T.examples[0].z.length-T.factors.length}, (_, i) => i+T.factors.length);
+  const starts = T.examples.map((e, i) => `<option value="${i}">${e.name}</option>`).join('');
+  const tied = T.factors.map((f, k) => latent(`z${k} ${f}`, k)).join('');
+  return `<div class="bar"><label>start from <select class="start">${starts}</select></label>
+      <label>as <select class="label"><option value="1">precursor</option>
+        <option value="0">pseudo-hairpin</option></select></label>
+      <button class="draws">New draws</button> <button class="latents">New latents</button>
+      <button class="reset">Reset</button></div>
     <canvas width="100" height="25"></canvas><div class="molecule"></div><p class="facts"></p>
     <div class="text"><pre></pre><button class="copy">Copy</button></div>
-    <div class="panels"><section>${head('latent', '', 'means', 'has')}${T.factors.map((f, k) => latent(`z${k} ${f.replaceAll('_', ' ')}`, k)).join('')}</section>
+    <div class="panels"><section>${head('latent', '', 'means', 'has')}${tied}</section>
       <section>${head('free latent', '', '', 'value')}${free.map(k => latent('z'+k, k)).join('')}
         ${head('condition', '', 'asked', 'has')}${T.conditions.map(condition).join('')}</section></div>`;
 }
@@ -297,17 +361,22 @@ function explorer(el) {
 
   function tell(milliseconds) {
     const [nt, pairs] = now.factors;
-    $('.facts').innerHTML = [`${nt} nt`, `${pairs} pairs`, `terminal loop ${now.loop} nt`, `GC ${show(100*now.gc/nt, 0)} %`, `bulges ${now.bulges}`,
-      `${show(now.energy, 1)} kcal/mol`].map(fact => `<b>${fact}</b>`).join('')+`<span>${show(milliseconds, 0)} ms</span>`;
+    const facts = [`${nt} nt`, `${pairs} pairs`, `terminal loop ${now.loop} nt`, `GC ${show(100*now.gc/nt, 0)} %`,
+      `bulges ${now.bulges}`, `${show(now.energy, 1)} kcal/mol`];
+    $('.facts').innerHTML = facts.map(fact => `<b>${fact}</b>`).join('')+`<span>${show(milliseconds, 0)} ms</span>`;
     $('pre').textContent = now.sequence+'\n'+now.structure;
     $$('[data-z]').forEach((input, k) => {
       const [a, b] = input.parentNode.querySelectorAll('output'), tied = k < T.factors.length;
       input.value = code.z[k];
-      a.textContent = tied ? show(reading(k, code.z[k]), decimals[k]) : ''; b.textContent = tied ? show(now.factors[k], decimals[k]) : show(code.z[k], 2);
+      a.textContent = tied ? show(reading(k, code.z[k]), decimals[k]) : '';
+      b.textContent = tied ? show(now.factors[k], decimals[k]) : show(code.z[k], 2);
     });
     $$('[data-asked]').forEach((input, k) => {
-      const [a, b] = input.parentNode.querySelectorAll('output'), open = isNaN(code.asked[k]), digits = T.conditions[k][2] < 1 ? 2 : 0;
-      input.disabled = open; $$('[data-given]')[k].checked = !open; input.value = open ? now.obtained[k] : code.asked[k];
+      const [a, b] = input.parentNode.querySelectorAll('output'), open = isNaN(code.asked[k]);
+      const digits = T.conditions[k].step < 1 ? 2 : 0;
+      input.disabled = open;
+      $$('[data-given]')[k].checked = !open;
+      input.value = open ? now.obtained[k] : code.asked[k];
       a.textContent = open ? 'open' : show(code.asked[k], digits); b.textContent = show(now.obtained[k], digits);
     });
     $('.label').value = code.label;
@@ -323,16 +392,19 @@ function explorer(el) {
 
   const change = what => { code = {...code, ...what}; if (!waiting) { waiting = true; requestAnimationFrame(draw); } };
   const put = (list, k, v) => list.map((x, i) => i === k ? v : x);
-  const begin = () => { seed = 0; change({...T.examples[$('.start').value], asked: Array(5).fill(NaN)}); };
+  const begin = () => { seed = 0; change({...T.examples[$('.start').value], asked: T.conditions.map(() => NaN)}); };
 
-  // A loop must leave room for a pair within the length
-  function ask(k, v) { const asked = put(code.asked, k, v); change({asked: put(asked, 3, asked[3]+2 > asked[0] ? asked[0]-2 : asked[3])}); }
+  // has_room: the terminal loop must leave room for a pair within the length
+  function ask(k, v) {
+    const asked = put(code.asked, k, v), most = asked[LENGTH]-PAIR;
+    change({asked: put(asked, LOOP, asked[LOOP] > most ? most : asked[LOOP])});
+  }
 
   $$('[data-z]').forEach((input, k) => input.oninput = () => change({z: put(code.z, k, +input.value)}));
   $$('[data-asked]').forEach((input, k) => input.oninput = () => ask(k, +input.value));
   $$('[data-given]').forEach((box, k) => box.onchange = () => ask(k, box.checked ? +$$('[data-asked]')[k].value : NaN));
   $('.label').onchange = () => change({label: +$('.label').value});
-  $('.draws').onclick = () => change({draws: normals(100, ++seed)});
+  $('.draws').onclick = () => change({draws: normals(T.width, ++seed)});
   $('.latents').onclick = () => change({z: normals(code.z.length, ++seed)});
   $('.start').onchange = $('.reset').onclick = begin;
   $('.copy').onclick = () => navigator.clipboard.writeText($('pre').textContent);
@@ -341,10 +413,12 @@ function explorer(el) {
 
 // Called by generator_data.js: floats come as the upper three of their four bytes
 function load(data) {
-  const bytes = Uint8Array.from(atob(data.bytes), c => c.charCodeAt(0)), all = new Float32Array(bytes.length/3), words = new Uint32Array(all.buffer);
+  const bytes = Uint8Array.from(atob(data.bytes), c => c.charCodeAt(0));
+  const all = new Float32Array(bytes.length/3), words = new Uint32Array(all.buffer);
   words.forEach((_, i) => words[i] = bytes[3*i]<<8 | bytes[3*i+1]<<16 | bytes[3*i+2]<<24);
   let at = 0;
-  W = Object.fromEntries(data.shapes.map(([name, shape]) => [name, Object.assign(all.subarray(at, at += shape.reduce((a, b) => a*b)), {shape})]));
+  const take = shape => Object.assign(all.subarray(at, at += shape.reduce((a, b) => a*b)), {shape});
+  W = Object.fromEntries(data.shapes.map(([name, shape]) => [name, take(shape)]));
   T = data.tables;
   document.querySelectorAll('.mirnbdev-generator').forEach(explorer);
 }
@@ -355,5 +429,5 @@ addEventListener('DOMContentLoaded', () => {
   if (document.querySelector('.mirnbdev-generator')) document.head.append(data);
 });
 
-return {load, hairpin, loopEnergy, image};
+return {load, hairpin, spelled, loopEnergy, image};
 })();
