@@ -316,7 +316,7 @@ def draw(
     return Code(z, draws, torch.full((n,), label), clade, asked)
 
 # %% ../nbs/09_generator.ipynb #ab8225b0
-PROOF = (8, 16, 24)  # pairs after which a stem is judged; precursors have about 30
+PROOF = (8, 16, 24)  # pairs after which a stem is judged; precursors have about 32
 PROOF_TRIES = 12  # times that letters are drawn again
 _FROM_LOOP = 4  # every so many tries all letters are drawn again, for the loop may be at fault
 

@@ -220,7 +220,7 @@ def two_sample_auc(
     return with_interval(roc_auc_score(y, p), draws)
 
 # %% ../nbs/10_scorecard.ipynb #fbd8ea36
-PAIRS = 2000  # random pairs; their mean is then certain to about .002
+PAIRS = 2000  # random pairs; their mean is then certain to about .001
 
 # %% ../nbs/10_scorecard.ipynb #ada87ebd
 def pair_distances(
@@ -378,7 +378,7 @@ def compare(
 
 # %% ../nbs/10_scorecard.ipynb #9deeb08d
 FEWEST = 20  # hairpins of a set; below, five folds and intervals mean little
-MOST = 2000  # hairpins of a control; one half of the test precursors has hardly more
+MOST = 2000  # hairpins of a control; one half of the test precursors has about 2,400 that can be drawn
 
 
 class Scorecard(NamedTuple):

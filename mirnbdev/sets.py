@@ -9,7 +9,7 @@ __all__ = ['HELD_OUT', 'SHUFFLE_EVERY', 'DRAWS', 'LOW', 'HIGH', 'check_labels', 
 
 # %% ../nbs/06_sets.ipynb #d388373d
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,12 +52,13 @@ def check_labels(
 
 # %% ../nbs/06_sets.ipynb #573fd924
 def similarity_clusters(
-    X: Sequence[Hairpin] | np.ndarray,  # Hairpins, or images
+    X: Iterable[Hairpin] | np.ndarray,  # Hairpins, or images
 ) -> np.ndarray:  # (n,) number of the cluster
     "Put kin into clusters, and number these."
     if isinstance(X, np.ndarray) and X.dtype != object:
         return pd.factorize(np.array([hashlib.sha256(x.tobytes()).hexdigest() for x in X]))[0]
-    return join_clusters(len(X), kin_pairs([h.sequence for h in X]))
+    sequences = [h.sequence for h in X]
+    return join_clusters(len(sequences), kin_pairs(sequences))
 
 # %% ../nbs/06_sets.ipynb #8274e18c
 def balanced_sides(
@@ -85,7 +86,7 @@ HELD_OUT = 0.1  # share of the records that validate if no others are given
 
 # %% ../nbs/06_sets.ipynb #1d4d49b5
 def hold_out(
-    X: Sequence[Hairpin] | np.ndarray,  # Hairpins, or images
+    X: Iterable[Hairpin] | np.ndarray,  # Hairpins, or images
     labels: np.ndarray,  # (n,) 0 or 1
     seed: int = 0,
 ) -> np.ndarray:  # (n,) bool

@@ -37,7 +37,7 @@ def html_figure(
     "Write a picture with its caption."
     if isinstance(picture, bytes):
         picture = html_image(picture, caption)
-    return f'<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>'
+    return f'<figure style="margin:.5rem 0">{picture}<figcaption>{escape(caption)}</figcaption></figure>'
 
 # %% ../nbs/11_templates.ipynb #be51fcaf
 def html_grid(
