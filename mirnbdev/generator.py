@@ -445,12 +445,12 @@ def until_folded(
     rows = sorted(found)
     return Samples(*([found[r][k] for r in rows] for k in (0, 1)), drawn), np.array(rows, int)
 
-# %% ../nbs/09_generator.ipynb #e51e1347
-def _all_folded(samples, rows, n):
+# %% ../nbs/09_generator.ipynb #d80a34a2
+def _all_folded(samples, rows, n, tries):
     "The samples of `until_folded`, numbered anew; an error if some never folded as designed."
     if len(rows) < n:
         raise ValueError(
-            f'strict: {n - len(rows)} of {n} hairpins never folded as designed in {TRIES} tries; '
+            f'strict: {n - len(rows)} of {n} hairpins never folded as designed in {tries} tries; '
             'ask for something less unusual'
         )
     number = lambda hs: [Hairpin(f'sim-{i}', h.sequence, h.structure, h.mfe) for i, h in enumerate(hs, 1)]
@@ -466,11 +466,13 @@ def sample(
     seed: int = 0,
     n_jobs: int = -1,  # Processes for folding; -1 is one a core
     device: str | None = None,  # As in `find_device`
+    tries: int = TRIES,  # Of each hairpin, with `strict`
     **conditions,  # As in `draw`
 ) -> Samples:
     "Write `n` new hairpins, and fold them."
     if strict:
-        return _all_folded(*self.until_folded(n, TRIES, temperature, seed, n_jobs, device, **conditions), n)
+        found = self.until_folded(n, tries, temperature, seed, n_jobs, device, **conditions)
+        return _all_folded(*found, n, tries)
     code = self.draw(n, seed=seed, **conditions)
     code = self.proofread(code, temperature, seed=seed + 1, n_jobs=n_jobs, device=device)
     return self.write_and_fold(code, temperature, n_jobs, device)

@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import NamedTuple
 
@@ -266,8 +267,9 @@ def test_damaged_weights(tmp_path):
 @pytest.mark.parametrize('command, out', [('encode', 'out.npz'), ('detect', 'out.tsv')])
 def test_ctrl_c_leaves_nothing_behind(command, out, tmp_path):
     rng = random.Random(0)
-    (tmp_path / 'a.fa').write_bytes(fasta(*(random_sequence(rng, 400) for _ in range(3000))))
+    (tmp_path / 'a.fa').write_bytes(fasta(*(random_sequence(rng, 150) for _ in range(5000))))
     screen, terminal = pty.openpty()  # on a terminal there is a progress bar, which tells that the workers fold
+    termios.tcsetwinsize(terminal, (24, 80))
     p = subprocess.Popen([COMMAND, command, 'a.fa', '-j', '2', '-o', out], stderr=terminal, start_new_session=True)
     os.close(terminal)
     seen = b''
