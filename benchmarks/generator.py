@@ -31,14 +31,16 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from mirnbdev import sets
 from mirnbdev.cnn import Detector
-from mirnbdev.cvae import GeneratorConfig
+from mirnbdev.cvae import CONDITIONS, MFE, GeneratorConfig, measure_conditions
 from mirnbdev.encoding import column_word, encode, word_array
-from mirnbdev.generator import Generator, control_table, recall_table
+from mirnbdev.factors import CORE_FACTORS, measure_factors
+from mirnbdev.generator import TOGETHER, Generator, control_table, r_squared, recall_table
 from mirnbdev.hairpin import pair_f1
 from mirnbdev.scorecard import scorecard
 
 N, FOLDED = 2000, 500  # Samples or held-out precursors of a table; samples of `rates`
 RATES, RATE_EPOCHS = (0, 4, 16, 64), 5  # Free nats; epochs
+GU_PAIRS = CORE_FACTORS.index('gu_pairs')
 GAINS, GAIN_N = (0.0, 0.5, 1.0, 2.0), 1000  # Energy gains; held-out precursors
 PIXEL_EPOCHS, EPOCHS = 30, 12  # Of the VAE over pixels; of the unconditional generator
 DETECTOR_EPOCHS, SEEDS = 12, 2  # Of each detector trained on simulated hairpins, and how many detectors
@@ -155,15 +157,24 @@ def control():
     write('control_label', table(rows), 2)
 
 
+def energy_met(asked, s, clusters):
+    "How well energy is met, how many designs fold exactly as written, and the share of G-U among their pairs."
+    got, gu_pairs = measure_conditions(s.refolded)[:, MFE], measure_factors(s.refolded)[:, GU_PAIRS]
+    each = pd.DataFrame(dict(miss=abs(got - asked), exact=s.folds_as_designed, gu_pairs=gu_pairs), dtype=float)
+    return bootstrap(lambda i: pd.Series(dict(R2=r_squared(asked[i], got[i]), **each.iloc[i].mean())), clusters)
+
+
 def gain():
-    "How well each condition is met (R2 of the fold), by how strongly the generator catches up with energy."
-    g, rows = Generator.load(), {}
+    "How well energy is met, and how designs fold, by how strongly the generator catches up with energy."
+    g, asked, rows = Generator.load(), wanted(GAIN_N), {}
+    clusters = np.random.default_rng(0).permutation(precursor_clusters('test'))[:GAIN_N]  # as in `wanted`
     for k in GAINS:
         g.model.config = replace(g.model.config, energy_gain=k)
-        rows[k] = control_table(g, wanted(GAIN_N)).R2
-        print(k, rows[k].round(3).to_dict(), flush=True)
-    t = pd.concat(rows, names=['energy_gain']).unstack('condition')
-    write('energy_gain', t[rows[k].loc['alone'].index].round(3))
+        for how, names in (('alone', ['mfe_per_nt']), ('four together', TOGETHER)):
+            s = g.sample(len(asked), **{c: asked[:, list(CONDITIONS).index(c)] for c in names})
+            rows[k, how] = energy_met(asked[:, MFE], s, clusters)
+            print(k, how, rows[k, how].value.round(3).to_dict(), flush=True)
+    write('energy_gain', table(rows).rename_axis(['energy_gain', 'asked']))
 
 
 # ---- simulated training data

@@ -59,7 +59,7 @@ class Residual(nn.Module):
         self.branch = nn.Sequential(*_convolution(width, width), nn.ReLU(), *_convolution(width, width))
         self.relu = nn.ReLU()
 
-    def forward(self, x: Tensor) -> Tensor:  # Both (n, width, columns)
+    def forward(self, x: 'Tensor') -> Tensor:  # Both (n, width, columns)
         "Add the branch to the input."
         return self.relu(x + self.branch(x))
 
@@ -117,7 +117,7 @@ class HairpinCNN(nn.Module):
 @patch
 def features(
     self: HairpinCNN,
-    x: Tensor,  # (n, 3, 25, 100), values 0-1
+    x: 'Tensor',  # (n, 3, 25, 100), values 0-1
 ) -> Tensor:  # (n, features)
     "Compute what both heads see: means over parts of the stem, and over all of it before each stage."
     x, means = self.stem(1 - x), []
@@ -130,7 +130,7 @@ def features(
 @patch
 def forward(
     self: HairpinCNN,
-    x: Tensor,  # (n, 3, 25, 100), values 0-1
+    x: 'Tensor',  # (n, 3, 25, 100), values 0-1
 ) -> Tensor:  # (n,) logits
     "Score images."
     return self.head(self.features(x))[:, 0]
@@ -578,7 +578,7 @@ def _test_numbers(model, line, validation, test, device):
 
 # %% ../nbs/07_cnn.ipynb #5256b11c
 def train_on(
-    data: TrainingSet,  # From `read_training_set`
+    data: 'TrainingSet',  # From `read_training_set`
     folder: str | Path,  # For weights, card and curves; a stopped training goes on from its checkpoint there
     epochs: int = 24,  # At most
     seed: int = 0,
@@ -603,7 +603,7 @@ def train_on(
 def card_table(
     card: dict,  # Of a detector
     metrics: Sequence[str] = METRICS,  # Columns
-) -> pd.DataFrame:  # One row a set of negatives and a method
+) -> 'pd.DataFrame':  # One row a set of negatives and a method
     "Show what the card says of the test side."
     import pandas as pd
 

@@ -395,8 +395,8 @@ def _arm(facing, strength, rows):
 
 # %% ../nbs/01_encoding.ipynb #be99cff7
 def expected_image(
-    p: Tensor,  # (n, columns, 35), probabilities of the letters and the end
-) -> Tensor:  # (n, 3, 25, columns), values 0-1
+    p: 'Tensor',  # (n, columns, 35), probabilities of the letters and the end
+) -> 'Tensor':  # (n, 3, 25, columns), values 0-1
     "Draw the expected colours of uncertain words; gradients flow."
     import torch
 

@@ -24,7 +24,7 @@ from .encoding import UP, encode, hairpin_flags
 from .factors import stem_of
 from .generator import Generator
 from .hairpin import NUCLEOTIDES, Hairpin, Record, fold_many, pair_table, reverse_complement
-from .saliency import InvertedInput, captum_attribution, nucleotide_map, nucleotide_scores
+from .saliency import InvertedInput, captum_attribution, nucleotide_map, nucleotide_scores, seeded
 from .training import inference
 
 # %% ../nbs/13_evidence.ipynb #3fac6420
@@ -118,8 +118,7 @@ def max_sensitivity(
         x = x[0] if isinstance(x, tuple) else x
         return (captum_attribution(net, x, method, steps=SENSITIVITY_STEPS).pixels.detach().sum(1),)
 
-    with inference(model.model, device) as there, torch.enable_grad(), torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with inference(model.model, device) as there, torch.enable_grad(), seeded(seed):
         return sensitivity_max(explain, x.to(there), _fade, n_perturb_samples=n).cpu().numpy()
 
 # %% ../nbs/13_evidence.ipynb #5f451658

@@ -412,7 +412,7 @@ def mismatched_ghg(h: Hairpin) -> int:
     return len(ghg_sites(h))
 
 # %% ../nbs/02_factors.ipynb #8d4de6c8
-def describe_factors() -> pd.DataFrame:  # Index: factor; columns group, unit, meaning, source
+def describe_factors() -> 'pd.DataFrame':  # Index: factor; columns group, unit, meaning, source
     "List all factors with group, unit, meaning and source."
     import pandas as pd
 
@@ -460,7 +460,7 @@ def factor_table(
     hairpins: Iterable[Hairpin],  # Each with one nucleotide at least
     names: Sequence[str] | None = None,  # Some of `ALL_FACTORS`; None: all
     n_jobs: int = 1,  # Processes; -1 for one a core
-) -> pd.DataFrame:  # One row a hairpin, one column a factor; float
+) -> 'pd.DataFrame':  # One row a hairpin, one column a factor; float
     "Measure many hairpins, as a table."
     import pandas as pd
 
@@ -539,8 +539,8 @@ MIN_ROWS = 10  # fewer rows that have both factors tell nothing about their corr
 
 
 def correlate(
-    table: pd.DataFrame,  # One column a factor
-) -> pd.DataFrame:  # Factor x factor, -1 to 1
+    table: 'pd.DataFrame',  # One column a factor
+) -> 'pd.DataFrame':  # Factor x factor, -1 to 1
     "Correlate factors (Spearman) over the rows that have both; 0 where that cannot be told."
     import pandas as pd
 
@@ -563,9 +563,9 @@ def _central(r):
 
 # %% ../nbs/02_factors.ipynb #8ce2926e
 def distinct_factors(
-    table: pd.DataFrame,  # One row a hairpin, one column a factor
+    table: 'pd.DataFrame',  # One row a hairpin, one column a factor
     limit: float = 0.9,  # Least |Spearman correlation| within a group
-) -> pd.DataFrame:  # Index: factor; columns representative, correlation (with it)
+) -> 'pd.DataFrame':  # Index: factor; columns representative, correlation (with it)
     "Group factors that say the same, and choose a representative of each group."
     import pandas as pd
     from scipy.cluster.hierarchy import fcluster

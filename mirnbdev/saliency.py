@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['PATCH', 'PATCHES_AT_A_TIME', 'METHODS', 'BASELINES', 'STEPS', 'SHUFFLED_BASELINES', 'HAIRPINS_AT_A_TIME',
            'LARGE_DELTA', 'SMALL_DELTA', 'REMEDY', 'nucleotide_map', 'nucleotide_scores', 'columns_to_pixels',
-           'InvertedInput', 'PixelScores', 'captum_attribution', 'mutants', 'mutagenesis', 'Attribution', 'attribute',
-           'draw_letter', 'signed_colours', 'plot_logo', 'plot_attribution', 'plot_mutants', 'average_map',
+           'InvertedInput', 'PixelScores', 'captum_attribution', 'mutants', 'mutagenesis', 'Attribution', 'seeded',
+           'attribute', 'draw_letter', 'signed_colours', 'plot_logo', 'plot_attribution', 'plot_mutants', 'average_map',
            'plot_averages', 'explanation_page', 'write_explanation', 'explore']
 
 # %% ../nbs/12_saliency.ipynb #aa8d2cab
@@ -23,6 +23,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+# %% ../nbs/12_saliency.ipynb #2a76e144
 import numpy as np
 import torch
 from captum.attr import (
@@ -50,7 +51,7 @@ def _letter_numbers(text):
     is_letter = np.array([c != '-' for c in text], bool)
     return np.where(is_letter, is_letter.cumsum() - 1, -1)
 
-# %% ../nbs/12_saliency.ipynb #7c991f5c
+# %% ../nbs/12_saliency.ipynb #0a9148e2
 def nucleotide_map(
     h: Hairpin,
     width: int = 100,  # Columns of the image
@@ -163,7 +164,7 @@ def _occlusion(net, x, baselines, steps):
     scores = Occlusion(net).attribute(x, patch, strides=step, perturbations_per_eval=PATCHES_AT_A_TIME)
     return _without_delta(_shared_among_pixels(scores[:, 0, [0, -1]], x))  # all rows of an arm are equal
 
-# %% ../nbs/12_saliency.ipynb #80b5f61b
+# %% ../nbs/12_saliency.ipynb #b24f8a79
 def _saliency(net, x, baselines, steps):
     "Size of the slope."
     return _without_delta(Saliency(net).attribute(x))
@@ -261,7 +262,9 @@ def _baselines(hairpins, baseline, seed):
 
 # %% ../nbs/12_saliency.ipynb #1a085a5c
 @contextmanager
-def _seeded(seed):
+def seeded(
+    seed: int,  # For both
+):
     "Fix the random numbers of torch and NumPy, both of which Captum uses, and restore their state."
     state = np.random.get_state()
     np.random.seed(seed)
@@ -283,7 +286,7 @@ def _captum_maps(model, hairpins, method, baseline, steps, seed, device):
         parts.append([a.detach().cpu().numpy() for a in (found.pixels.sum(1), found.delta)])
     return tuple(map(np.concatenate, zip(*parts)))
 
-# %% ../nbs/12_saliency.ipynb #b33b1547
+# %% ../nbs/12_saliency.ipynb #ceef5289
 LARGE_DELTA = dict(integrated_gradients=0.05, deeplift=0.05, gradient_shap=1.0)  # share of the explained difference
 SMALL_DELTA = 0.5  # logits; less than this is no reason to warn
 REMEDY = dict(
@@ -292,7 +295,7 @@ REMEDY = dict(
     gradient_shap='use more steps, or integrated_gradients',
 )
 
-# %% ../nbs/12_saliency.ipynb #388c9d11
+# %% ../nbs/12_saliency.ipynb #798c9e44
 def _warn_of_large_deltas(method, hairpins, pixels, delta, steps):
     "Warn, in one line, if the scores of some hairpins miss the difference that they should sum to."
     if method not in LARGE_DELTA:
@@ -323,7 +326,7 @@ def attribute(
         if given not in allowed:
             raise ValueError(f'{what} {given!r} is not known; choose one of {", ".join(allowed)}')
     hairpins = list(hairpins)
-    with inference(model.model, device) as there, torch.enable_grad(), _seeded(seed):
+    with inference(model.model, device) as there, torch.enable_grad(), seeded(seed):
         if method == 'mutagenesis':
             pixels, delta = _mutagenesis_maps(model, hairpins, n_jobs, there)
         else:

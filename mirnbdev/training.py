@@ -329,7 +329,7 @@ def train_epochs(
     amp: bool = True,  # bfloat16 in training, where the device is made for it
     device: str | None = None,  # As in `find_device`
     checkpoint: str | Path | None = None,  # File for the state after each epoch, and to go on from; never removed here
-) -> pd.DataFrame:  # Columns epoch, train, validation: the losses
+) -> 'pd.DataFrame':  # Columns epoch, train, validation: the losses
     "Train `model` in place, and keep the weights of the epoch that was best on `validation`."
     import pandas as pd
 
@@ -502,7 +502,7 @@ def check_free(
 
 # %% ../nbs/05_training.ipynb #ed5b1964
 def plot_history(
-    history: pd.DataFrame,  # Columns epoch, train, validation
+    history: 'pd.DataFrame',  # Columns epoch, train, validation
 ):  # Matplotlib figure
     "Draw the losses of a training, with a ring around the epoch that was kept."
     import matplotlib.pyplot as plt
