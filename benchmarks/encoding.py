@@ -1,6 +1,7 @@
 """How fast is FASTA -> images beside ViennaRNA's folding alone, and is memory flat?
 
 usage: python benchmarks/encoding.py [records] [records for the memory test]
+       MIRNBDEV_DATA=... python benchmarks/encoding.py census     (how much of miRBase comes back from its words)
 
 Takes miRBase precursors if MIRNBDEV_DATA names the data, else random sequences. Each figure is the median of
 interleaved runs.
@@ -18,8 +19,8 @@ import RNA
 from joblib import Parallel, delayed
 
 from mirnbdev.data import data_file
-from mirnbdev.encoding import draw_sides, encode, sides
-from mirnbdev.hairpin import Record, chunks, fold_many, read_fasta, write_fasta
+from mirnbdev.encoding import IMAGE_WIDTH, column_word, draw_sides, encode, hairpin_from_word, sides
+from mirnbdev.hairpin import Record, chunks, fold_many, is_single_hairpin, read_fasta, write_fasta
 
 PROCESSES, RUNS = (1, 2), 5
 TENTHS = (1, 2, 4, 6, 8, 10)  # Of the stream, where memory is read
@@ -122,7 +123,24 @@ def print_drawing(path, n):
     print(f'drawing alone, one core: {drawn:.0f} images/s; hairpin to image: {encoded:.0f} images/s')
 
 
+def census():
+    "Count the single hairpins of miRBase that are written in A, C, G and U, and those that come back from their words."
+    counts = dict.fromkeys(('precursors', 'single hairpins', 'of at most 100 columns', 'lossless'), 0)
+    for h in fold_many(read_fasta(data_file('mirbase/hairpin.fa')), n_jobs=-1, iupac=True):
+        counts['precursors'] += 1
+        if not (set(h.sequence) <= set('ACGU') and is_single_hairpin(h.structure)):
+            continue
+        word = column_word(h)
+        counts['single hairpins'] += 1
+        counts['of at most 100 columns'] += len(word) <= IMAGE_WIDTH
+        counts['lossless'] += hairpin_from_word(word) == h
+    for name, count in counts.items():
+        print(f'{count:>8,} {name}')
+
+
 if __name__ == '__main__':
+    if sys.argv[1:] == ['census']:
+        sys.exit(census())
     n, big = map(int, (sys.argv[1:] + ['2000', '1000000'][len(sys.argv) - 1 :]))
     path = Path(tempfile.mkdtemp()) / 'a.fa'
     write_fasta(records(n), path)
