@@ -39,7 +39,7 @@ notebooks: $(VENV)/dev
 	  nbdev_test --n_workers 0 --do_print --timing --file_glob '{}' $(if $(MIRNBDEV_DATA),--flags data)
 
 pytest: $(VENV)/dev
-	$(IN_VENV) OMP_NUM_THREADS=1 pytest -ra --tb=short --durations=20 -n 2 --dist loadgroup tests
+	$(IN_VENV) OMP_NUM_THREADS=1 pytest -ra --tb=short --durations=20 -n 2 --dist loadfile tests
 
 check: $(VENV)/dev ## look for faults of style: ruff, by the rules in pyproject.toml
 	$(IN_VENV) ruff check
