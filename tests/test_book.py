@@ -8,8 +8,6 @@ import pytest
 from conftest import ROOT
 from sphinx.util.inventory import InventoryFile
 
-pytestmark = pytest.mark.xdist_group('book')
-
 
 @pytest.mark.parametrize('name', ['index', 'tutorials/first_steps', '01_encoding'])
 def test_page_opens_without_errors(site, page, name):

@@ -351,7 +351,6 @@ def test_explain_of_nothing_that_folds(tmp_path):
     assert 'No record could be folded' in (tmp_path / 'out' / 'explanation.html').read_text()
 
 
-@pytest.mark.xdist_group('browser')
 def test_the_explanation_follows_the_reader(tmp_path, page):
     (tmp_path / 'a.fa').write_bytes(fasta(MIR21, MIR21[5:-5]))
     call('explain', 'a.fa', '-o', 'out')

@@ -107,10 +107,6 @@ def copied(files, tmp_path, monkeypatch):
     return tmp_path
 
 
-uses_files = pytest.mark.xdist_group('trained detector')  # they share a training
-
-
-@uses_files
 def test_a_folder_that_detect_uses(files, monkeypatch):
     monkeypatch.chdir(files)
     written = sorted(p.name for p in (files / 'model').iterdir())
@@ -127,7 +123,6 @@ def test_a_folder_that_detect_uses(files, monkeypatch):
     assert [int(x['call']) for x in rows] == (p >= card['threshold']).astype(int).tolist()
 
 
-@uses_files
 def test_stopped_twice_it_ends_with_the_same_bytes(files, copied):
     status, err = stop(signal.SIGINT, copied)
     assert status == 130 and 'give the same command again' in err, err
@@ -141,7 +136,6 @@ def test_stopped_twice_it_ends_with_the_same_bytes(files, copied):
     assert not (copied / 'model' / 'detector.checkpoint').exists()
 
 
-@uses_files
 def test_a_model_is_not_overwritten(files, monkeypatch):
     monkeypatch.chdir(files)
     before = (files / 'model' / 'detector.safetensors').read_bytes()
@@ -150,7 +144,6 @@ def test_a_model_is_not_overwritten(files, monkeypatch):
     assert (files / 'model' / 'detector.safetensors').read_bytes() == before
 
 
-@uses_files
 def test_bad_records_are_said_counted_and_left_out(copied):
     stem = toys(24)[0][0]
     with (copied / 'pos.fa').open('a') as f:
@@ -185,7 +178,6 @@ def test_sequences_that_cannot_teach(pos, neg, word, tmp_path, monkeypatch):
     assert not list((tmp_path / 'model').iterdir())
 
 
-@uses_files
 @pytest.mark.parametrize(
     'args, status, word',
     [
@@ -201,7 +193,6 @@ def test_wrong_usage(args, status, word, copied):
     assert r.exit_code == status and word in r.stderr, (r.exit_code, r.stderr)
 
 
-@uses_files
 def test_a_damaged_checkpoint(copied):
     (copied / 'model').mkdir()
     (copied / 'model' / 'detector.checkpoint').write_bytes(b'damaged')
