@@ -16,7 +16,7 @@ apt = { sudo=; [ "$$(id -u)" = 0 ] || sudo='sudo -n'; \
         $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(1); } >/dev/null
 browser = command -v "$${CHROMIUM:-chromium}" google-chrome >/dev/null
 
-.PHONY: help run test notebooks pytest check lab book bench weights readme clean
+.PHONY: help run test notebooks pytest fuzz check lab book bench weights readme clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ notebooks: $(VENV)/dev
 
 pytest: $(VENV)/dev
 	$(IN_VENV) OMP_NUM_THREADS=1 pytest -ra --tb=short --durations=20 -n 2 --dist loadfile tests
+
+fuzz: $(VENV)/dev ## give the readers 100,000 inputs, other ones each time: ten minutes
+	$(IN_VENV) OMP_NUM_THREADS=1 FUZZ=100000 pytest -n 2 tests/test_fuzz.py
 
 check: $(VENV)/dev ## look for faults of style: ruff, by the rules in pyproject.toml
 	$(IN_VENV) ruff check

@@ -24,5 +24,5 @@ setup(
     python_requires=f'>={cfg["min_python"]}',
     install_requires=cfg['requirements'].split(),
     extras_require={'dev': cfg['dev_requirements'].split()},
-    entry_points={'console_scripts': ['mirnbdev=mirnbdev.cli:main']},
+    entry_points={'console_scripts': ['mirnbdev=mirnbdev.__main__:main']},
 )

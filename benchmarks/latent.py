@@ -68,8 +68,8 @@ class TotalCorrelation(HairpinCVAE):
     def tied(self, words):
         return torch.zeros(len(words.label), self.config.latents, dtype=torch.bool, device=words.label.device)
 
-    def elbo_terms(self, words):
-        e = super().elbo_terms(words)
+    def loss_terms(self, words):
+        e = super().loss_terms(words)
         if not self.training:
             return e
         mu, logvar = self.infer(words, self.read_conditions(words.conditions))

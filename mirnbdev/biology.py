@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from .encoding import COLUMNS, word_array
 from .factors import stem_of
-from .hairpin import Hairpin, fold, pair_table, reverse_complement
+from .hairpin import Hairpin, fold, list_hairpins, pair_table, reverse_complement
 from .saliency import draw_letter, nucleotide_map
 from .sets import DRAWS, resamples, with_interval
 
@@ -113,7 +113,7 @@ def transferred_regions(
     k: int = DONORS,  # Donors, with the same arms known
 ) -> Iterator[dict[str, np.ndarray]]:  # Name -> (1 to k+1, n); the first row is the region itself
     "Mark each region, and where it would lie if the arms were those of similar hairpins."
-    hairpins, known = list(hairpins), ~np.isnan(arms)
+    hairpins, known = list_hairpins(hairpins), ~np.isnan(arms)
     shapes = np.array([length_and_loop(h) for h in hairpins])
     for i, h in enumerate(hairpins):
         donors = np.setdiff1d(np.flatnonzero((known == known[i]).all(1)), i)
@@ -179,7 +179,7 @@ def context_scores(
     "Expect each nucleotide's score, relative to its hairpin's mean |score|, from place and pairing alone."
     rows = [
         (i, place if position else '', pair if pairing else '', score)
-        for i, (h, s) in enumerate(zip(hairpins, scores))
+        for i, (h, s) in enumerate(zip(list_hairpins(hairpins), scores))
         for (place, pair), score in zip(_contexts(h), s / np.abs(s).mean())
     ]
     d = pd.DataFrame(rows, columns=['hairpin', 'place', 'pairing', 'score'])

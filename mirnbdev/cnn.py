@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +16,21 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor, nn
 
-from .encoding import HEIGHT, encode, hairpin_flags, hairpin_from_image
+from .encoding import HEIGHT, IMAGE_WIDTH, encode, hairpin_flags, hairpin_from_image
 from .factors import CORE_FACTORS, measure_factors
-from .hairpin import Hairpin
-from .training import Batches, Trained, check_free, inference, train_epochs
+from .hairpin import Hairpin, list_hairpins
+from mirnbdev.training import (
+    HEAD,
+    LEARNED,
+    Batches,
+    Trained,
+    check_unfinished,
+    inference,
+    is_number,
+    train_epochs,
+    training_folder,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,10 +38,10 @@ if TYPE_CHECKING:
     from mirnbdev.sets import TrainingSet
 
 # %% auto #0
-__all__ = ['WIDTH', 'KERNEL', 'BATCH', 'FACTOR_WEIGHT', 'FACTOR_LIMIT', 'BATCHES', 'SMALLEST', 'LARGEST', 'VALIDATION_BATCH',
-           'SEEDS', 'EPOCHS', 'DETECTOR_LIMITS', 'FAILS', 'METRICS', 'OWN_LIMITS', 'images_to_tensor', 'Residual',
-           'DetectorConfig', 'HairpinCNN', 'deepmir_cnn', 'Detector', 'as_images', 'platt', 'adjust_to_prevalence',
-           'factor_range', 'factor_baseline', 'train_detector', 'train_on', 'card_table']
+__all__ = ['KERNEL', 'DECIDING', 'BATCH', 'FACTOR_WEIGHT', 'FACTOR_LIMIT', 'EPOCHS', 'DETECTOR_LIMITS', 'FAILS', 'METRICS',
+           'OWN_LIMITS', 'images_to_tensor', 'Residual', 'DetectorConfig', 'HairpinCNN', 'deepmir_cnn', 'Detector',
+           'as_images', 'platt', 'adjust_to_prevalence', 'factor_range', 'factor_baseline', 'train_detector',
+           'train_on', 'card_table', 'verdict']
 
 # %% ../nbs/07_cnn.ipynb #5fe45373
 def images_to_tensor(
@@ -39,7 +51,6 @@ def images_to_tensor(
     return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
 
 # %% ../nbs/07_cnn.ipynb #86cbd53c
-WIDTH = 100  # columns of an image, as in `encode`
 KERNEL = 3  # columns under a convolution; blocks and halvings widen the view
 
 # %% ../nbs/07_cnn.ipynb #5954c4fd
@@ -68,8 +79,12 @@ class Residual(nn.Module):
 class DetectorConfig:
     "Sizes of the detector's network."
 
-    widths: tuple[int, ...] = (64, 96, 128)  # features of a column in each stage; more brought nothing on validation
-    parts: int = 5  # parts of the stem that the head sees; a divisor of the 25 columns that two halvings of 100 leave
+    widths: tuple[int, ...] = (
+        64,
+        96,
+        128,
+    )  # features of a column in each stage; chosen on validation, not measured here
+    parts: int = 5  # equal parts of the image's columns, background included; must divide the 25 of the last stage
     hidden: int = 64  # units of the head
     dropout: float = 0.4  # share of the head's inputs and units that is set to zero in training
     feature_dropout: float = 0.15  # share of a stage's features that is set to zero in training, in all columns at once
@@ -94,22 +109,22 @@ class HairpinCNN(nn.Module):
         config: DetectorConfig = DetectorConfig(),
     ):
         super().__init__()
-        c, (first, *_, last) = config, config.widths
-        inputs = (first, *c.widths[:-1])  # features that enter each stage
+        widths, (first, *_, last) = config.widths, config.widths
+        inputs = (first, *widths[:-1])  # features that enter each stage
         self.stem = nn.Sequential(
             nn.Conv2d(3, first, (HEIGHT, 1), bias=False), nn.Flatten(2), nn.BatchNorm1d(first), nn.ReLU()
         )
-        halvings = len(c.widths) - 1  # after each stage but the last
-        stages = (_stage(a, b, k < halvings, c.feature_dropout) for k, (a, b) in enumerate(zip(inputs, c.widths)))
+        halvings = len(widths) - 1  # after each stage but the last
+        stages = (_stage(a, b, k < halvings, config.feature_dropout) for k, (a, b) in enumerate(zip(inputs, widths)))
         self.body = nn.Sequential(*stages)
-        self.parts = nn.AvgPool1d(WIDTH // 2**halvings // c.parts)
-        features = last * c.parts + sum(inputs)
+        self.parts = nn.AvgPool1d(IMAGE_WIDTH // 2**halvings // config.parts)
+        features = last * config.parts + sum(inputs)
         self.head = nn.Sequential(
-            nn.Dropout(c.dropout),
-            nn.Linear(features, c.hidden),
+            nn.Dropout(config.dropout),
+            nn.Linear(features, config.hidden),
             nn.ReLU(),
-            nn.Dropout(c.dropout),
-            nn.Linear(c.hidden, 1),
+            nn.Dropout(config.dropout),
+            nn.Linear(config.hidden, 1),
         )
         self.factors = nn.Linear(features, len(CORE_FACTORS))
 
@@ -119,7 +134,7 @@ def features(
     self: HairpinCNN,
     x: 'Tensor',  # (n, 3, 25, 100), values 0-1
 ) -> Tensor:  # (n, features)
-    "Compute what both heads see: means over parts of the stem, and over all of it before each stage."
+    "Compute what both heads see: means over parts of the last stage, and over all columns before each stage."
     x, means = self.stem(1 - x), []
     for stage in self.body:
         means.append(x.mean(2))
@@ -166,6 +181,15 @@ def deepmir_cnn() -> nn.Module:  # (n, 3, 25, 100) -> (n, 2) logits: pseudo-hair
             nn.init.zeros_(m.bias)
     return net
 
+# %% ../nbs/07_cnn.ipynb #c7351949
+DECIDING = dict(
+    calibration=(
+        lambda x: is_number(x['slope']) and is_number(x['intercept']) and is_number(x['prevalence'], 0, 1),
+        'the numbers slope, intercept and prevalence',
+    ),
+    threshold=(lambda x: is_number(x, 0, np.nextafter(1, 2)), 'a probability'),  # just above 1: it calls nothing
+)  # entries of a card that decide what is called a precursor; as in `check_entries`
+
 # %% ../nbs/07_cnn.ipynb #328e656b
 class Detector(Trained):
     "A scikit-learn classifier that tells precursors from other hairpins."
@@ -195,6 +219,22 @@ class Detector(Trained):
             input_tags=InputTags(),
         )
 
+# %% ../nbs/07_cnn.ipynb #afe13a4b
+def _are_ranges(x):
+    "Check that `x` holds least and greatest value of some core factors."
+    return set(x) <= set(CORE_FACTORS) and all(is_number(a) and is_number(b, a) for a, b in x.values())
+
+# %% ../nbs/07_cnn.ipynb #b9056b92
+@patch(cls_method=True)
+def needed_entries(
+    cls: Detector,
+    card: dict,
+) -> dict:  # As `check_entries` takes them
+    "List what the card must have besides `HEAD`."
+    known = card.keys() - HEAD.keys()
+    needed = LEARNED | DECIDING if known - DECIDING.keys() else DECIDING if known else {}
+    return needed | (dict(range=(_are_ranges, 'least and greatest value of factors')) if 'range' in card else {})
+
 # %% ../nbs/07_cnn.ipynb #de4e6773
 BATCH = 256  # images that are scored at a time, to bound memory
 
@@ -206,10 +246,10 @@ def logits(
     device: str | None = None,  # As in `find_device`
 ) -> np.ndarray:  # (n,), above 0 speaks for a precursor
     "Score images by logits."
-    with inference(self.model, device) as there:
+    model = self.model  # another thread may put a new one in its place
+    with inference(model, device) as there:
         parts = [
-            self.model(images_to_tensor(images[i : i + BATCH]).to(there)).cpu().numpy()
-            for i in range(0, len(images), BATCH)
+            model(images_to_tensor(images[i : i + BATCH]).to(there)).cpu().numpy() for i in range(0, len(images), BATCH)
         ]
     return np.concatenate([np.zeros(0, np.float32), *parts])
 
@@ -219,14 +259,10 @@ def as_images(
 ) -> np.ndarray:  # (n, 25, 100, 3) uint8
     "Encode hairpins, or check that images fit the network."
     if isinstance(X, np.ndarray) and X.dtype != object:
-        if X.dtype == np.uint8 and X.shape[1:] == (HEIGHT, WIDTH, 3):
+        if X.dtype == np.uint8 and X.shape[1:] == (HEIGHT, IMAGE_WIDTH, 3):
             return X
-        raise ValueError(f'images must be uint8 (n, {HEIGHT}, {WIDTH}, 3), not {X.dtype} {X.shape}')
-    X = list(X)
-    odd = next((x for x in X if not isinstance(x, Hairpin)), None)
-    if odd is not None:
-        raise ValueError(f'{odd!r:.60} is no Hairpin; fold sequences first, or give images')
-    return encode(X).images
+        raise ValueError(f'images must be uint8 (n, {HEIGHT}, {IMAGE_WIDTH}, 3), not {X.dtype} {X.shape}')
+    return encode(list_hairpins(X)).images
 
 # %% ../nbs/07_cnn.ipynb #88077409
 def platt(
@@ -248,7 +284,7 @@ def platt(
 def calibrate(
     self: Detector,
     X: Iterable[Hairpin] | np.ndarray,  # Hairpins, or images, that were not trained on
-    y: Sequence[int],  # 1 a precursor, 0 not
+    y: Iterable[int],  # 1 a precursor, 0 not
     device: str | None = None,  # As in `find_device`
 ) -> Detector:  # Itself
     "Fit probabilities and the threshold to labelled records."
@@ -315,11 +351,14 @@ def predict(
 def score(
     self: Detector,
     X: Iterable[Hairpin] | np.ndarray,  # Hairpins, or images
-    y: Sequence[int],  # 1 a precursor, 0 not
+    y: Iterable[int],  # 1 a precursor, 0 not
     device: str | None = None,  # As in `find_device`
 ) -> float:  # 0 to 1
     "Measure the share of right calls, as scikit-learn does for classifiers."
-    return float((self.predict(X, device) == np.asarray(y)).mean())
+    from mirnbdev.sets import label_array
+
+    called = self.predict(X, device)
+    return float((called == label_array(called, y, 'score')).mean())
 
 # %% ../nbs/07_cnn.ipynb #236df8f4
 def adjust_to_prevalence(
@@ -349,13 +388,23 @@ def posterior(
     p = self.predict_proba(X, device)[:, 1]
     return adjust_to_prevalence(p, prevalence, self.card['calibration']['prevalence'])
 
+# %% ../nbs/07_cnn.ipynb #2f2ba87f
+def _fill_unknown(factors):
+    "Put the mean of the others where a factor is not known: the energy of a loop that no RNA can make."
+    unknown = np.isnan(factors)
+    if not unknown.any():
+        return factors
+    means = np.where(unknown, 0, factors).sum(0) / np.maximum((~unknown).sum(0), 1)
+    return np.where(unknown, means, factors)
+
 # %% ../nbs/07_cnn.ipynb #9fd87dec
 def factor_range(
     hairpins: Iterable[Hairpin],  # Such as the precursors in training
     share: float = 0.995,  # Of them inside the range of a factor; the rest are outliers
 ) -> dict[str, list[float]]:  # For each of `CORE_FACTORS`: least and greatest
     "Find the range of each core factor, without the few most extreme hairpins."
-    q = np.quantile(measure_factors(hairpins), [(1 - share) / 2, (1 + share) / 2], axis=0)
+    x = _fill_unknown(measure_factors(list_hairpins(hairpins)))
+    q = np.quantile(x, [(1 - share) / 2, (1 + share) / 2], axis=0)
     return {f: [a, b] for f, a, b in zip(CORE_FACTORS, *q.tolist())}
 
 # %% ../nbs/07_cnn.ipynb #471d13b7
@@ -365,7 +414,7 @@ def out_of_range(
     hairpins: Iterable[Hairpin],
 ) -> list[tuple[str, ...]]:  # For each hairpin, its flags and the factors that are out of range
     "Say in which ways each hairpin is unlike the precursors in training."
-    hairpins, known = list(hairpins), self.card.get('range', {})
+    hairpins, known = list_hairpins(hairpins), self.card.get('range', {})
     low, high = np.array([known.get(f, (-np.inf, np.inf)) for f in CORE_FACTORS]).T
     x = measure_factors(hairpins)
     return [
@@ -374,12 +423,12 @@ def out_of_range(
     ]
 
 # %% ../nbs/07_cnn.ipynb #120ef80f
-FACTOR_WEIGHT = 1.0  # of the factors in the loss; 3 and more helped small sets and harmed large ones
+FACTOR_WEIGHT = 1.0  # of the factors in the loss; chosen on validation, not measured here
 FACTOR_LIMIT = 4.0  # standard deviations at which a factor is cut off, so that odd hairpins do not rule the loss
-BATCHES = 32  # batches in an epoch that a small set is divided into, so that it too is learned in many steps
-SMALLEST, LARGEST = 16, 128  # records in a batch: enough for batch normalisation, and no more than speed needs
-VALIDATION_BATCH = 512  # records of a validation batch, to bound memory
-SEEDS = 1000  # distance between the seeds of two models, so that their epochs have different orders
+_STEPS = 32  # of an epoch, where the sizes of batches allow it: so a small set too is learned in many steps
+_BATCH_SIZES = (16, 128)  # least and most records: enough for batch normalisation, and no more than speed needs
+_VALIDATION_BATCH = 512  # records of a validation batch, to bound memory
+_SEED_EPOCHS = 1000  # seeds kept for the epochs of a model, so that those of two models have different orders
 
 # %% ../nbs/07_cnn.ipynb #d40f3faf
 def _detection_loss(model, x, y, factors=None):
@@ -405,8 +454,14 @@ def _shown_factors(X):
 # %% ../nbs/07_cnn.ipynb #4d7df1e1
 def _standardise(f):
     "Give factors in standard deviations from their mean."
+    f = _fill_unknown(f)
     z = (f - f.mean(0)) / (f.std(0) + 1e-6)  # a factor that does not vary becomes 0
     return torch.from_numpy(np.clip(z, -FACTOR_LIMIT, FACTOR_LIMIT).astype(np.float32))
+
+# %% ../nbs/07_cnn.ipynb #822e8f37
+def _readable(X):
+    "Images as they are, hairpins as a list: both can be read several times."
+    return X if isinstance(X, np.ndarray) and X.dtype != object else list_hairpins(X)
 
 # %% ../nbs/07_cnn.ipynb #de7c4015
 def _two_sides(X, y, validation, seed):
@@ -416,7 +471,8 @@ def _two_sides(X, y, validation, seed):
     images, labels = as_images(X), check_labels(X, y)
     factors = _shown_factors(X)
     if validation is not None:
-        return (images, labels, factors), (as_images(validation[0]), check_labels(*validation, 'validation'))
+        seen = as_images(validation[0])
+        return (images, labels, factors), (seen, check_labels(seen, validation[1], 'validation'))
     held = hold_out(X, labels, seed)
     return (images[~held], labels[~held], factors[~held]), (images[held], labels[held])
 
@@ -429,37 +485,35 @@ def _counts(labels):
 @patch
 def _learn(self: Detector, X, y, validation=None, checkpoint=None, device=None):
     "Train, and calibrate on the validation records."
-    (*train, factors), check = _two_sides(X, y, validation, self.seed)
-    tensors = (*_tensors(*train), _standardise(factors))
-    size = int(np.clip(len(train[1]) // BATCHES, SMALLEST, LARGEST))
-    batches, held = lambda epoch: Batches(tensors, size, self.seed * SEEDS + epoch), _tensors(*check)
-    model, where = self.model_to_train(), dict(device=device, checkpoint=checkpoint)
-    with torch.random.fork_rng():
-        torch.manual_seed(self.seed)
-        self.history = train_epochs(
-            model, _detection_loss, batches, Batches(held, VALIDATION_BATCH), self.epochs, **where
-        )
+    X, y, seed, fitted = _readable(X), list(y), whole_number(self.seed, 'seed'), copy(self)
+    (*train, factors), check = _two_sides(X, y, validation, seed)
+    tensors, held = (*_tensors(*train), _standardise(factors)), _tensors(*check)
+    size = int(np.clip(len(train[1]) // _STEPS, *_BATCH_SIZES))
+    batches = lambda epoch: Batches(tensors, size, seed * _SEED_EPOCHS + epoch)
+    fitted.model, where = self.model_to_train(), dict(device=device, checkpoint=checkpoint, seed=seed)
+    sides = batches, Batches(held, _VALIDATION_BATCH)
+    fitted.history = train_epochs(fitted.model, _detection_loss, *sides, self.epochs, **where)
     counts = {side: _counts(labels) for side, labels in (('train', train[1]), ('validation', check[1]))}
-    self.model, self.card = model, self.new_card(input='25 x 100 x 3 image', records=counts)
+    fitted.card = fitted.new_card(input='25 x 100 x 3 image', records=counts)
     if not isinstance(X, np.ndarray):
-        self.card['range'] = factor_range([x for x, label in zip(X, y) if label == 1])
-    self.calibrate(*check, device)
+        fitted.card['range'] = factor_range([x for x, label in zip(X, y) if label == 1])
+    vars(self).update(vars(fitted.calibrate(*check, device)))
 
 # %% ../nbs/07_cnn.ipynb #938e46ce
 @patch
 def fit(
     self: Detector,
     X: Iterable[Hairpin] | np.ndarray,  # Hairpins, or images (n, 25, 100, 3) uint8
-    y: Sequence[int],  # 1 a precursor, 0 not
+    y: Iterable[int],  # 1 a precursor, 0 not
     validation: tuple | None = None,  # X and y of other families; None holds out a tenth
     folder: str | Path | None = None,  # Where a stopped training leaves its checkpoint, and finds it again
     device: str | None = None,  # As in `find_device`
 ) -> Detector:  # Itself; `history` holds the losses
     "Train on labelled hairpins, and calibrate on validation records."
-    checkpoint = self.checkpoint_in(folder)
-    self._learn(X if isinstance(X, np.ndarray) else list(X), y, validation, checkpoint, device)
-    if checkpoint:
-        checkpoint.unlink()
+    with training_folder(folder, self.kind) as checkpoint:
+        self._learn(X, y, validation, checkpoint, device)
+        if checkpoint:
+            checkpoint.unlink()
     return self
 
 # %% ../nbs/07_cnn.ipynb #62783e0b
@@ -479,7 +533,7 @@ def _test_table(d, p, baseline, thresholds):
 # %% ../nbs/07_cnn.ipynb #af51fbaf
 EPOCHS = 4  # each with three views of a record; the validation loss was least in the third
 DETECTOR_LIMITS = (
-    'Never measured on a whole genome: one hairpin in thousands is real there, so that a high probability is no proof '
+    'Never measured on a whole genome: if one hairpin in a thousand is real there, a high probability is no proof '
     '(see posterior). Negatives are human coding sequence, a few thousand hairpins of the human genome, Rfam 7 and '
     'shuffles: other backgrounds may score differently. Hairpins beyond 100 columns are judged by their loop side; of '
     'several hairpins only the longest stem is seen. What is flagged out_of_range is a guess.'
@@ -499,15 +553,19 @@ FAILS = (
 # %% ../nbs/07_cnn.ipynb #7e0a3d69
 def factor_baseline(
     hairpins: Iterable[Hairpin],
-    labels: Sequence[int],  # 1 a precursor, 0 not
+    labels: Iterable[int],  # 1 a precursor, 0 not
 ) -> Callable:  # Function from hairpins to probabilities (n,)
     "Train the baseline that a network has to beat: a logistic regression on the core factors."
+    from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    line = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(measure_factors(hairpins), labels)
-    return lambda hairpins: line.predict_proba(measure_factors(hairpins))[:, 1]
+    measured = lambda hairpins: measure_factors(list_hairpins(hairpins))
+    means = SimpleImputer(keep_empty_features=True)  # where a factor is not known
+    line = make_pipeline(means, StandardScaler(), LogisticRegression(max_iter=1000))
+    line.fit(measured(hairpins), list(labels))
+    return lambda hairpins: line.predict_proba(measured(hairpins))[:, 1]
 
 # %% ../nbs/07_cnn.ipynb #e3278c2a
 METRICS = ('AUROC', 'AUPR', 'sensitivity', 'specificity')  # of `detection_metrics`
@@ -533,12 +591,17 @@ def train_detector(
     from mirnbdev.sets import detection_records, detection_set, rejecting_threshold
 
     sides = {s: detection_set(detection_records(s), n_jobs) for s in SIDES}
-    (d, h), (dv, hv), (dt, ht) = sides.values()
-    out, line = Detector(seed, epochs).fit(h, d.label, (hv, dv.label), device=device), factor_baseline(h, d.label)
-    thresholds = out.threshold, rejecting_threshold(line(hv)[dv.label == 0])
-    whole = (dt['view'] == 'whole').to_numpy()
-    table = _test_table(dt[whole], out.predict_proba(ht, device)[whole, 1], line(ht)[whole], thresholds)
-    counts = {s: x.source[x['view'] == 'whole'].value_counts().to_dict() for s, (x, _) in sides.items()}
+    records, hairpins = ({s: side[k] for s, side in sides.items()} for k in (0, 1))
+    check = hairpins['validation'], records['validation'].label
+    out = Detector(seed, epochs).fit(hairpins['train'], records['train'].label, check, device=device)
+    baseline = factor_baseline(hairpins['train'], records['train'].label)
+    limit = rejecting_threshold(baseline(hairpins['validation'])[records['validation'].label == 0])
+    whole = (records['test']['view'] == 'whole').to_numpy()
+    scores = dict(
+        detector=out.predict_proba(hairpins['test'], device)[whole, 1], baseline=baseline(hairpins['test'])[whole]
+    )
+    table = _test_table(records['test'][whole], scores, dict(detector=out.threshold, baseline=limit))
+    counts = {s: x.source[x['view'] == 'whole'].value_counts().to_dict() for s, x in records.items()}
     out.card |= dict(
         trained_on=_TRAINED_ON, records=counts, limits=DETECTOR_LIMITS, fails=FAILS, test=_card_numbers(table)
     )
@@ -563,18 +626,31 @@ def _with_flanks(side, seed, n_jobs):
     return side.hairpins + fold_frame(shown[len(side.hairpins) :], n_jobs), shown.label.to_numpy()
 
 # %% ../nbs/07_cnn.ipynb #df56001b
-def _test_numbers(model, line, validation, test, device):
-    "Measure detector and baseline on the test side, each at its own threshold; the numbers as a card keeps them."
+def _test_numbers(scores, validation, test):
+    "Measure each method on the test side, at its own threshold; metrics and gains as a card keeps them."
     import pandas as pd
 
-    from mirnbdev.sets import detection_metrics, rejecting_threshold
+    from mirnbdev.sets import auroc_gain, detection_metrics, rejecting_threshold
 
-    scores, rows = dict(detector=lambda h: model.predict_proba(h, device)[:, 1], baseline=line), {}
+    p, rows = {who: score(test.hairpins) for who, score in scores.items()}, {}
     for who, score in scores.items():
         threshold = rejecting_threshold(score(validation.hairpins)[validation.labels == 0])
-        metrics = detection_metrics(test.labels, score(test.hairpins), test.cluster, threshold=threshold)
-        rows['all', who] = metrics.stack()
-    return _card_numbers(pd.DataFrame(rows).T)
+        rows['all', who] = detection_metrics(test.labels, p[who], test.cluster, threshold=threshold).stack()
+    gains = {
+        who: auroc_gain(test.labels, p['detector'], p[who], test.cluster).iloc[0] for who in p if who != 'detector'
+    }
+    gains = {who: [round(float(x), 4) for x in gain] for who, gain in gains.items()}
+    return dict(test=_card_numbers(pd.DataFrame(rows).T), AUROC_gain=gains)
+
+# %% ../nbs/07_cnn.ipynb #19d830f7
+def _measure_own(model, sides, device):
+    "Numbers of the detector, the baseline and the shipped detector on the test side."
+    scores = dict(
+        detector=lambda h: model.predict_proba(h, device)[:, 1],
+        baseline=factor_baseline(sides['train'].hairpins, sides['train'].labels),
+        shipped=lambda h: Detector.load().predict_proba(h, device)[:, 1],
+    )
+    return _test_numbers(scores, sides['validation'], sides['test'])
 
 # %% ../nbs/07_cnn.ipynb #5256b11c
 def train_on(
@@ -584,19 +660,20 @@ def train_on(
     seed: int = 0,
     device: str | None = None,  # As in `find_device`
     n_jobs: int = -1,  # Processes for folding; -1 is one a core
+    from_shipped: bool = False,  # Go on from the shipped weights?
 ) -> Detector:  # With its card, which holds the numbers on the test side
     "Split `data`, train, measure, and write a model folder."
     from mirnbdev.sets import split_training_set
 
-    check_free(folder, 'detector')
-    sides, d = split_training_set(data, seed), Detector(seed, epochs)
-    train, validation, test = sides.values()
-    shown, held = (_with_flanks(side, seed, n_jobs) for side in (train, validation))
-    d._learn(*shown, held, d.checkpoint_in(folder), device)
-    numbers = _test_numbers(d, factor_baseline(train.hairpins, train.labels), validation, test, device)
-    counts = {s: _counts(x.labels) for s, x in sides.items()}
-    d.card |= dict(trained_on=data.files, records=counts, limits=OWN_LIMITS, test=numbers)
-    d.write_folder(folder)
+    d = Detector(seed, epochs).start_from_shipped() if from_shipped else Detector(seed, epochs)
+    with training_folder(folder, d.kind) as checkpoint:
+        check_unfinished(folder, d.kind)
+        sides = split_training_set(data, seed)
+        shown, held = (_with_flanks(sides[s], seed, n_jobs) for s in ('train', 'validation'))
+        d._learn(*shown, held, checkpoint, device)
+        counts = {s: _counts(x.labels) for s, x in sides.items()}
+        d.card |= dict(trained_on=data.files, records=counts, limits=OWN_LIMITS) | _measure_own(d, sides, device)
+        d.write_folder(folder)
     return d
 
 # %% ../nbs/07_cnn.ipynb #557751c7
@@ -612,3 +689,34 @@ def card_table(
         source, who, metric = k.split('/')
         rows.setdefault((source, who), {})[metric] = f'{value:.3f} ({low:.3f} to {high:.3f})'
     return pd.DataFrame(rows).T[list(metrics)].rename_axis(['negatives', 'method'])
+
+# %% ../nbs/07_cnn.ipynb #95bf10bd
+_SEEN = (
+    'The shipped detector may have been trained on some of these hairpins or on their relatives; '
+    'its numbers may be too good.'
+)
+
+
+def _compare_with(card, who):
+    "Say whether the detector ranks better than another method, and by how much."
+    ours, theirs = (card['test'][f'all/{x}/AUROC'][0] for x in ('detector', who))
+    gain, low, high = card['AUROC_gain'][who]
+    how = 'better than' if low > 0 else 'worse than' if high < 0 else 'no better than'
+    return how, f'(AUROC {ours:.3f} against {theirs:.3f}; difference {gain:+.3f}, {low:+.3f} to {high:+.3f})'
+
+# %% ../nbs/07_cnn.ipynb #1c583190
+def verdict(
+    card: dict,  # Of a detector, from `train_on`
+) -> str:  # Some sentences
+    "Say in words whether a detector is better than ten factors, and than the shipped one."
+    if 'AUROC_gain' not in card:
+        raise ValueError('the card has no entry AUROC_gain; train_on writes it')
+    (how, numbers), (beside, more) = (_compare_with(card, who) for who in ('baseline', 'shipped'))
+    ours, theirs = (card['test'][f'all/{who}/sensitivity'][0] for who in ('detector', 'shipped'))
+    use = {'better than': '', 'worse than': 'better. ', 'no better than': 'as well. '}[beside]
+    use = use and f'The shipped weights may serve you {use}'
+    return (
+        f'This detector is {how} the baseline, a logistic regression on ten plain factors {numbers}. '
+        f'It is {beside} the shipped detector {more}. {use}Where each rejects 99 % of your other hairpins, the shipped '
+        f'one finds {theirs:.2f} of your precursors, and this one {ours:.2f}. {_SEEN}'
+    )

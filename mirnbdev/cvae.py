@@ -10,7 +10,7 @@ __all__ = ['CONDITIONS', 'LENGTH', 'GC', 'MFE', 'LOOP', 'BULGES', 'CLADES', 'PAI
            'until_end', 'open_some', 'open_every_other', 'without_conditions', 'cvae_loss', 'LengthBatches']
 
 # %% ../nbs/08_cvae.ipynb #b761ca06
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -25,8 +25,8 @@ from torch.nn.functional import cross_entropy, pad
 from .data import GROUPS
 from .encoding import COLUMNS, KIND, LETTERS, column_word, hairpin_from_word, word_array
 from .factors import CORE_FACTORS, measure_factors
-from .hairpin import Hairpin
-from .training import Batches
+from .hairpin import Hairpin, energy_model, list_hairpins
+from .training import Batches, torch_defaults
 
 # %% ../nbs/08_cvae.ipynb #7c715cf1
 class Quantity(NamedTuple):
@@ -87,15 +87,19 @@ _ADDED = np.array([_added(*c) for c in COLUMNS] + [(0, 0, 0)], np.float32)  # (3
 # %% ../nbs/08_cvae.ipynb #3bf86fdf
 CACHED = 1 << 18  # results kept in memory, of loops and stems that were met before
 
-
+# %% ../nbs/08_cvae.ipynb #55da24c8
 @lru_cache(maxsize=CACHED)
 def loop_energy(
     letters: bytes,  # Numbers of the columns from a pair, or from the first loop letter, to the next pair
-) -> float:  # kcal/mol
+) -> float:  # kcal/mol; NaN of a terminal loop that no RNA can make
     "Look up the energy of the loop that these columns enclose (Turner 2004, by ViennaRNA)."
+    is_terminal = letters[0] < IN_LOOP or len(letters) == 1
+    if is_terminal and len(letters) - 1 < CONDITIONS['terminal_loop'].low:
+        return float('nan')
     word = ''.join(LETTERS[i] for i in letters)
-    h = hairpin_from_word(word if letters[0] < IN_LOOP else 'gaaa' + word)  # any loop will do below an inner pair
-    return RNA.fold_compound(h.sequence, RNA.md(), RNA.OPTION_EVAL_ONLY).eval_loop_pt(1, RNA.ptable(h.structure)) / 100
+    h = hairpin_from_word(word if is_terminal else 'gaaa' + word)  # any loop will do below an inner pair
+    part = RNA.fold_compound(h.sequence, energy_model(), RNA.OPTION_EVAL_ONLY)
+    return part.eval_loop_pt(1, RNA.ptable(h.structure)) / 100
 
 # %% ../nbs/08_cvae.ipynb #4b6e77aa
 class RunningTotals:
@@ -171,18 +175,24 @@ def _spell(hairpins):
 _AMONG_FACTORS = [CORE_FACTORS.index(c) for c in CONDITIONS if c in CORE_FACTORS]  # all but bulges, which come last
 
 # %% ../nbs/08_cvae.ipynb #e15f1f9f
+@torch_defaults()
 def words_from_hairpins(
     hairpins: Iterable[Hairpin],  # ACGU, with energy, at most 100 columns
-    labels: Sequence[int] | None = None,  # 1 a precursor, 0 a pseudo-hairpin; None: all are precursors
-    clades: Sequence[str | None] | None = None,  # Of `CLADES`; None: open
+    labels: Iterable[int] | None = None,  # 1 a precursor, 0 a pseudo-hairpin; None: all are precursors
+    clades: Iterable[str | None] | None = None,  # Of `CLADES`; None: open
 ) -> Words:
     "Spell hairpins for the network."
-    hairpins = list(hairpins)
+    hairpins = list_hairpins(hairpins)
     letters, so_far, totals = _spell(hairpins)
+    if np.isnan(totals[:, MFE]).any():
+        name, least = hairpins[np.isnan(totals[:, MFE]).argmax()].name, CONDITIONS['terminal_loop'].low
+        raise ValueError(f'{name}: a terminal loop of less than {least} nt, in which no RNA turns')
     factors = measure_factors(hairpins).astype(np.float32)
     asked = np.concatenate([factors[:, _AMONG_FACTORS], totals[:, BULGES:]], 1)
-    labels = [1] * len(hairpins) if labels is None else labels
-    clades = [None] * len(hairpins) if clades is None else clades
+    labels = [1] * len(hairpins) if labels is None else list(labels)
+    clades = [None] * len(hairpins) if clades is None else list(clades)
+    if not len(hairpins) == len(labels) == len(clades):
+        raise ValueError(f'{len(hairpins)} hairpins, but {len(labels)} labels and {len(clades)} clades')
     label, clade = (torch.tensor(np.array(x), dtype=torch.long) for x in (labels, [clade_number(c) for c in clades]))
     letters, so_far, asked, factors = map(torch.from_numpy, (letters.copy(), so_far, asked, factors))
     return Words(letters, so_far, label, clade, asked, factors)
@@ -560,6 +570,7 @@ class LengthBatches(Batches):
         seed: int,
     ):
         self.tensors, g = words, torch.Generator().manual_seed(seed)
-        columns = (words.letters != END_ID).sum(1) + _SHAKE * torch.rand(len(words.label), generator=g)
-        parts = columns.argsort().split(size)
-        self.order = [parts[i] for i in torch.randperm(len(parts), generator=g)]
+        with torch_defaults():
+            columns = (words.letters != END_ID).sum(1) + _SHAKE * torch.rand(len(words.label), generator=g)
+            parts = columns.argsort().split(size)
+            self.order = [parts[i] for i in torch.randperm(len(parts), generator=g)]

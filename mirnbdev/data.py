@@ -15,9 +15,11 @@ __all__ = ['SIDES', 'WELL_KNOWN', 'MIRBASE', 'GITHUB', 'PFC', 'PFC_MIRBASE', 'DE
 
 # %% ../nbs/04_data.ipynb #1771d54b
 import gzip
+import hashlib
 import io
 import os
 import re
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
@@ -33,7 +35,7 @@ from scipy.sparse.csgraph import connected_components
 from tqdm.auto import tqdm
 
 from .encoding import COLOUR, SYMBOLS, hairpin_from_image
-from .hairpin import Record, fold_many, read_fasta, reverse_complement
+from .hairpin import Record, fold_many, open_whole, read_fasta, reverse_complement
 
 # %% ../nbs/04_data.ipynb #1e9f0cda
 SIDES = ('train', 'validation', 'test')
@@ -149,19 +151,29 @@ def data_file(
         )
     return path
 
+# %% ../nbs/04_data.ipynb #5f00b956
+def _fits(data, sha256):
+    "Compare the checksum of a file with the expected one, if there is one."
+    return sha256 is None or hashlib.sha256(data).hexdigest() == sha256
+
 # %% ../nbs/04_data.ipynb #572d4ab8
-def _fetch(url, part, _pooch):
-    "Download for pooch, and tidy the file."
+def _fetch(url, sha256):
+    "Download a file by pooch, tidy it, and compare its checksum."
     with tqdm(total=1, unit='B', unit_scale=True, desc=url.rsplit('/', 1)[1], delay=1, disable=None) as bar:
         raw = io.BytesIO()
-        pooch.HTTPDownloader(progressbar=bar)(url, raw, _pooch)
-    Path(part).write_bytes(tidy(raw.getvalue()))
+        pooch.HTTPDownloader(progressbar=bar)(url, raw, None)
+    data = tidy(raw.getvalue())
+    if not _fits(data, sha256):
+        raise ValueError('wrong checksum')
+    return data
 
 # %% ../nbs/04_data.ipynb #070648c2
 def _why(e):
     "Say in a few words why a download failed."
-    if isinstance(e, (ValueError, EOFError)):
-        return 'wrong checksum' if 'hash' in str(e) else 'damaged file'
+    if isinstance(e, (EOFError, gzip.BadGzipFile, zlib.error)):
+        return 'damaged file'
+    if type(e) is ValueError:
+        return str(e)
     answer = getattr(e, 'response', None)
     return 'connection failed' if answer is None else f'HTTP status {answer.status_code}'
 
@@ -170,14 +182,19 @@ def _download(name, cache):
     "Fetch `name` into `cache` from the first source that serves it whole."
     if name not in SOURCES:
         raise FileNotFoundError(f'{name} has no public address; set MIRNBDEV_DATA to a folder that holds it')
-    sha256, urls = SOURCES[name]
-    pooch.get_logger().setLevel('WARNING')
-    why = []
+    (sha256, urls), path, why = SOURCES[name], Path(cache) / name, []
+    if path.is_file() and _fits(path.read_bytes(), sha256):
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
     for url in urls:
         try:
-            return Path(pooch.retrieve(url, sha256, name, cache, downloader=_fetch))
-        except (OSError, ValueError, EOFError) as e:
+            data = _fetch(url, sha256)
+        except (OSError, ValueError, EOFError, zlib.error) as e:
             why.append(f'{url.split("/")[2]}: {_why(e)}')
+            continue
+        with open_whole(path, 'wb') as f:
+            f.write(data)
+        return path
     raise ConnectionError(
         f'{name} could not be downloaded ({"; ".join(why)}): '
         'connect to the network, or set MIRNBDEV_DATA to a folder that holds it'

@@ -23,9 +23,9 @@ from .cnn import Detector, images_to_tensor
 from .encoding import UP, encode, hairpin_flags
 from .factors import stem_of
 from .generator import Generator
-from .hairpin import NUCLEOTIDES, Hairpin, Record, fold_many, pair_table, reverse_complement
-from .saliency import InvertedInput, captum_attribution, nucleotide_map, nucleotide_scores, seeded
-from .training import inference
+from .hairpin import NUCLEOTIDES, Hairpin, Record, fold_many, list_hairpins, pair_table, reverse_complement
+from .saliency import InvertedInput, captum_attribution, nucleotide_map, nucleotide_scores
+from .training import inference, seeded, torch_defaults
 
 # %% ../nbs/13_evidence.ipynb #3fac6420
 def control_scores(
@@ -33,7 +33,7 @@ def control_scores(
     seed: int = 0,  # Of the random scores
 ) -> dict[str, list[np.ndarray]]:  # 'random' and 'tall bars': a score for each nucleotide of each hairpin
     "Score nucleotides without a network: at random, and by the height of their bars."
-    hairpins, rng = list(hairpins), np.random.default_rng(seed)
+    hairpins, rng = list_hairpins(hairpins), np.random.default_rng(seed)
     coloured = (encode(hairpins).images != 255).any(-1).astype(float)
     return {
         'random': [rng.normal(size=len(h)) for h in hairpins],
@@ -63,7 +63,7 @@ def removal_curve(
     device: str | None = None,  # As in `find_device`
 ) -> np.ndarray:  # (n, 21) logits, at `FRACTIONS`
     "Mask nucleotides, the highest score first, and follow the logit."
-    hairpins, out = list(hairpins), []
+    hairpins, out = list_hairpins(hairpins), []
     for h, s, image in zip(hairpins, scores, encode(hairpins).images):
         rank = (-s).argsort(kind='stable').argsort()
         first = rank < np.round(FRACTIONS * len(h))[:, None]
@@ -84,7 +84,7 @@ def infidelity(
     device: str | None = None,  # As in `find_device`
 ) -> np.ndarray:  # (hairpins,) 0 to 1
     "Measure the share of what the logit loses that the scores do not predict."
-    hairpins, rng, out = list(hairpins), np.random.default_rng(seed), []
+    hairpins, rng, out = list_hairpins(hairpins), np.random.default_rng(seed), []
     for h, s, image in zip(hairpins, scores, encode(hairpins).images):
         start, size = rng.integers(0, len(h), (n, 1)), rng.integers(STRETCH[0], STRETCH[1] + 1, (n, 1))
         masked = (np.arange(len(h)) >= start) & (np.arange(len(h)) < start + size)
@@ -103,6 +103,7 @@ def _fade(x):
     return x * (1 + FADING * (2 * torch.rand_like(x) - 1))
 
 # %% ../nbs/13_evidence.ipynb #9cc4d620
+@torch_defaults()
 def max_sensitivity(
     model: Detector,
     hairpins: Iterable[Hairpin],
@@ -112,7 +113,7 @@ def max_sensitivity(
     device: str | None = None,  # As in `find_device`
 ) -> np.ndarray:  # (hairpins,)
     "Measure the largest relative change of the scores of pixels when colours fade."
-    net, x = InvertedInput(model.model), 1 - images_to_tensor(encode(hairpins).images)
+    net, x = InvertedInput(model.model), 1 - images_to_tensor(encode(list_hairpins(hairpins)).images)
 
     def explain(x):  # Captum gives and takes tuples
         x = x[0] if isinstance(x, tuple) else x
@@ -140,8 +141,7 @@ def randomised(
     body = {f'stage {i}': stage for i, stage in enumerate(out.model.body, 1)}
     stages = {'head': out.model.head, **dict(reversed(body.items())), 'stem': out.model.stem}
     for k, (name, stage) in enumerate(stages.items()):
-        with torch.random.fork_rng():
-            torch.manual_seed(seed + k)
+        with seeded(seed + k):
             for m in stage.modules():
                 if hasattr(m, 'reset_parameters'):
                     m.reset_parameters()

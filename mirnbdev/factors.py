@@ -13,9 +13,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import RNA
-from joblib import Parallel, delayed
+from joblib import delayed
 
-from .hairpin import Arms, Hairpin, arms, axis, chunks
+from mirnbdev.hairpin import (
+    Arms,
+    Hairpin,
+    arms,
+    axis,
+    chunks,
+    energy_model,
+    in_processes,
+    list_hairpins,
+    structure_energy,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -326,8 +336,8 @@ def gc_pairs(h: Hairpin) -> float:
 # %% ../nbs/02_factors.ipynb #a143ca5b
 @factor('energy', 'kcal/mol', 'Zuker & Stiegler 1981; Lorenz et al. 2011')
 def mfe(h: Hairpin) -> float:
-    "Minimum free energy; of a hairpin without it, the energy of its structure"
-    return round(RNA.eval_structure_simple(h.sequence, h.structure), 2) if h.mfe is None else h.mfe
+    "Minimum free energy; of a hairpin without it, the energy of its structure; none if that cannot form"
+    return structure_energy(h) if h.mfe is None else h.mfe
 
 # %% ../nbs/02_factors.ipynb #660fcfae
 @factor('energy', 'kcal/mol per nt', 'Zhang et al. 2006')
@@ -353,7 +363,7 @@ class Ensemble(NamedTuple):
 @lru_cache(maxsize=64)  # three factors ask for it, one after the other
 def ensemble(h: Hairpin) -> Ensemble:
     "Weigh all structures of the sequence of `h`."
-    fc = RNA.fold_compound(h.sequence)
+    fc = RNA.fold_compound(h.sequence, energy_model())
     fc.exp_params_rescale(fc.mfe()[1])
     fc.pf()
     entropy = np.mean(fc.positional_entropy()[1:]) + 0.0  # the first entry is the length; and no -0
@@ -453,7 +463,7 @@ def measure_factors(
     if unknown := [n for n in names if n not in ALL_FACTORS]:
         raise ValueError(f'no factor {unknown[0]!r}; there are {", ".join(ALL_FACTORS)}')
     functions = [ALL_FACTORS[n].measure for n in names]
-    return np.array([[f(h) for f in functions] for h in hairpins], float).reshape(-1, len(functions))
+    return np.array([[f(h) for f in functions] for h in list_hairpins(hairpins)], float).reshape(-1, len(functions))
 
 # %% ../nbs/02_factors.ipynb #75eed79c
 def factor_table(
@@ -464,8 +474,8 @@ def factor_table(
     "Measure many hairpins, as a table."
     import pandas as pd
 
-    hairpins, names = list(hairpins), list(ALL_FACTORS if names is None else names)
-    parts = Parallel(n_jobs=n_jobs)(delayed(measure_factors)(c, names) for c in chunks(hairpins, 64))
+    hairpins, names = list_hairpins(hairpins), list(ALL_FACTORS if names is None else names)
+    parts = in_processes((delayed(measure_factors)(c, names) for c in chunks(hairpins, 64)), n_jobs)
     labels = [h.name for h in hairpins]
     index = pd.Index(labels, name='hairpin') if all(labels) and len(set(labels)) == len(labels) else None
     return pd.DataFrame(np.concatenate([measure_factors([], names), *parts]), index, names)

@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import RNA
 import torch
 from fastcore.basics import patch
 from scipy.special import entr
@@ -26,16 +25,16 @@ from sklearn.linear_model import RidgeCV
 
 from .cnn import Detector
 from .cvae import CONDITIONS, GeneratorConfig, has_room, measure_conditions
-from .encoding import encode, hairpin_flags, png
+from .encoding import encode, png
 from .factors import ALL_FACTORS, CORE_FACTORS, factor_label, measure_factors
-from .generator import Generator, Samples
-from .hairpin import Hairpin, draw, fold, pair_f1
+from .generator import Generator, Samples, check_writable
+from .hairpin import Hairpin, draw, fold, list_hairpins, pair_f1, structure_energy
 from .saliency import signed_colours
 from .sets import resamples, with_interval
 from .templates import fill, html_figure, html_grid, html_image
 
 # %% ../nbs/15_latent.ipynb #d3d70727
-AXES = tuple(f'z{k} {CORE_FACTORS[k]}' if k < len(CORE_FACTORS) else f'z{k}' for k in range(GeneratorConfig().latents))
+AXES = tuple(f'z{k}_{CORE_FACTORS[k]}' if k < len(CORE_FACTORS) else f'z{k}' for k in range(GeneratorConfig().latents))
 TIED = len(CORE_FACTORS)  # so many come first; the others are free
 
 # %% ../nbs/15_latent.ipynb #506d5df5
@@ -44,9 +43,11 @@ def latent_table(
     hairpins: Iterable[Hairpin],  # ACGU, with energy, at most 100 columns
     label: int = 1,  # 1 precursors, 0 pseudo-hairpins
     device: str | None = None,  # As in `find_device`
-) -> pd.DataFrame:  # One row a hairpin, one column a latent of `AXES`
+) -> pd.DataFrame:  # One row a hairpin, under its name; one column a latent of `AXES`
     "Find the place of hairpins: the mean of the posterior of z."
-    return pd.DataFrame(generator.encode(hairpins, label, device=device).z.double().numpy(), columns=list(AXES))
+    hairpins = list_hairpins(hairpins)
+    names, z = pd.Index([h.name for h in hairpins], name='name'), generator.encode(hairpins, label, device=device).z
+    return pd.DataFrame(z.double().numpy(), names, list(AXES))
 
 # %% ../nbs/15_latent.ipynb #a59a2681
 class Traversal(NamedTuple):
@@ -56,16 +57,6 @@ class Traversal(NamedTuple):
     values: np.ndarray  # (m,) of the latent or condition
     designed: list[Hairpin]  # m, as written
     refolded: list[Hairpin]  # m, as ViennaRNA folds them
-
-# %% ../nbs/15_latent.ipynb #87091d96
-def _writable(h):
-    "Check that the generator can write `h`."
-    if h.mfe is None:
-        raise ValueError(f'{h.name}: has no energy; fold it first')
-    if flags := hairpin_flags(h):
-        accepted = 'accepted are single hairpins of A, C, G, U with at most 100 columns'
-        raise ValueError(f'{h.name}: {", ".join(flags)}; {accepted}')
-    return h
 
 # %% ../nbs/15_latent.ipynb #ab8d20d0
 def _direction(along):
@@ -121,7 +112,7 @@ def traverse(
 ) -> Traversal:
     "Move `hairpin` along one direction, and fold what is written there."
     codes_along = _along_condition if isinstance(along, str) and along in CONDITIONS else _along_latent
-    name, values, code = codes_along(generator, _writable(hairpin), along, values, label, device)
+    name, values, code = codes_along(generator, check_writable(hairpin), along, values, label, device)
     written = zip(values, generator.decode(code, device=device))
     designed = [Hairpin(f'{name} = {v:.3g}', d.sequence, d.structure) for v, d in written]
     return Traversal(name, values, designed, [fold(d.sequence, d.name) for d in designed])
@@ -354,7 +345,7 @@ def axis_changes(
     device: str | None = None,  # As in `find_device`
 ) -> pd.DataFrame:  # Index: latent, value, hairpin (number); columns `CORE_FACTORS`, of the folds
     "Move each of `hairpins` along each axis, and measure the folds."
-    code = generator.encode([_writable(h) for h in hairpins], device=device)
+    code = generator.encode(hairpins, device=device)
     moves = list(product(range(len(AXES)), values, range(len(code.z))))
     moved = code.take([row for _, _, row in moves])
     z = moved.z.clone()
@@ -423,7 +414,7 @@ def axis_text(
 # %% ../nbs/15_latent.ipynb #b96dd84a
 def _pasted(text):
     "Fold a pasted sequence."
-    return _writable(fold(text, 'pasted'))
+    return check_writable(fold(text, 'pasted'))
 
 # %% ../nbs/15_latent.ipynb #d24329c1
 def _factor_rows(start, now):
@@ -524,14 +515,14 @@ def start_from(self: _LatentExplorer, h):
 def molecule(self: _LatentExplorer):
     "Decode the molecule, with the energy of the structure as designed."
     (h,) = self.generator.decode(self.code, device=self.device)
-    return Hairpin('designed', h.sequence, h.structure, RNA.eval_structure_simple(h.sequence, h.structure))
+    return Hairpin('designed', h.sequence, h.structure, structure_energy(h))
 
 # %% ../nbs/15_latent.ipynb #3c31b023
 @patch
 def set_hairpin(self: _LatentExplorer, h):
     "Find the code of `h` under the ticked conditions, and set the sliders to it."
     given = [c for c, tick in zip(CONDITIONS, self.given) if tick.value]
-    self.code = self.generator.encode([_writable(h)], given=given, device=self.device)
+    self.code = self.generator.encode([h], given=given, device=self.device)
     self.setting = True
     for slider, v in zip(self.z + self.asked, [*self.code.z[0].tolist(), *measure_conditions([h])[0].tolist()]):
         slider.value = v
@@ -563,6 +554,6 @@ def explore_latents(
     device: str | None = None,  # As in `find_device`
 ):  # An ipywidgets box
     "Move a molecule by its latents and conditions."
-    box = _LatentExplorer(generator, detector, list(hairpins), device).box
+    box = _LatentExplorer(generator, detector, list_hairpins(hairpins), device).box
     box.add_class('mirnbdev-latents')
     return box

@@ -5,17 +5,15 @@
 # %% auto #0
 __all__ = ['PATCH', 'PATCHES_AT_A_TIME', 'METHODS', 'BASELINES', 'STEPS', 'SHUFFLED_BASELINES', 'HAIRPINS_AT_A_TIME',
            'LARGE_DELTA', 'SMALL_DELTA', 'REMEDY', 'nucleotide_map', 'nucleotide_scores', 'columns_to_pixels',
-           'InvertedInput', 'PixelScores', 'captum_attribution', 'mutants', 'mutagenesis', 'Attribution', 'seeded',
-           'attribute', 'draw_letter', 'signed_colours', 'plot_logo', 'plot_attribution', 'plot_mutants', 'average_map',
+           'InvertedInput', 'PixelScores', 'captum_attribution', 'mutants', 'mutagenesis', 'Attribution', 'attribute',
+           'draw_letter', 'signed_colours', 'plot_logo', 'plot_attribution', 'plot_mutants', 'average_map',
            'plot_averages', 'explanation_page', 'write_explanation', 'explore']
 
 # %% ../nbs/12_saliency.ipynb #aa8d2cab
 import base64
 import io
-import json
 import warnings
 from collections.abc import Iterable
-from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
 from html import escape
@@ -38,12 +36,25 @@ from captum.attr import (
 )
 from torch import Tensor, nn
 
+# %% ../nbs/12_saliency.ipynb #3429b6f7
 from .cnn import BATCH, Detector, images_to_tensor
 from .data import dinucleotide_shuffle
 from .encoding import HEIGHT, UP, encode, png
-from .hairpin import COLOURS, NUCLEOTIDES, Hairpin, Record, arms, draw, fold, fold_many, open_whole
-from .templates import data_uri, fill
-from .training import inference
+from mirnbdev.hairpin import (
+    COLOURS,
+    NUCLEOTIDES,
+    Hairpin,
+    Record,
+    arms,
+    draw,
+    fold,
+    fold_many,
+    list_hairpins,
+    open_whole,
+    short_name,
+)
+from .templates import data_uri, fill, json_in_script, plot_name
+from .training import inference, seeded, whole_number
 
 # %% ../nbs/12_saliency.ipynb #c4371212
 def _letter_numbers(text):
@@ -219,7 +230,7 @@ def mutagenesis(
     device: str | None = None,  # As in `find_device`
 ) -> list[np.ndarray]:  # n arrays (nt, 4): logits gained by A, C, G or U at each position; NaN: it stands there already
     "Substitute every nucleotide, fold again, draw again, and compare the logits."
-    hairpins = list(hairpins)
+    hairpins = list_hairpins(hairpins)
     variants = [mutants(h) for h in hairpins]
     folded = fold_many((r for v in variants for r in v), n_jobs, iupac=True)
     before, changes = model.logits(encode(hairpins).images, device), []
@@ -260,30 +271,16 @@ def _baselines(hairpins, baseline, seed):
     sets = [[fold(shuffle(h, k), h.name, iupac=True) for h in hairpins] for k in range(SHUFFLED_BASELINES)]
     return torch.stack([1 - images_to_tensor(encode(s).images) for s in sets])
 
-# %% ../nbs/12_saliency.ipynb #1a085a5c
-@contextmanager
-def seeded(
-    seed: int,  # For both
-):
-    "Fix the random numbers of torch and NumPy, both of which Captum uses, and restore their state."
-    state = np.random.get_state()
-    np.random.seed(seed)
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            yield
-    finally:
-        np.random.set_state(state)
-
 # %% ../nbs/12_saliency.ipynb #1bf4a741
 def _captum_maps(model, hairpins, method, baseline, steps, seed, device):
     "Pixels (n, 25, 100) and delta (n,) by one of Captum's methods, some hairpins at a time."
     net, parts = InvertedInput(model.model), [(np.zeros((0, HEIGHT, 100)), np.zeros(0))]
-    for start in range(0, len(hairpins), HAIRPINS_AT_A_TIME):
-        some = hairpins[start : start + HAIRPINS_AT_A_TIME]
-        x, baselines = 1 - images_to_tensor(encode(some).images), _baselines(some, baseline, seed)
-        found = captum_attribution(net, x.to(device), method, baselines.to(device), steps)
-        parts.append([a.detach().cpu().numpy() for a in (found.pixels.sum(1), found.delta)])
+    with inference(net, device) as there, torch.enable_grad(), seeded(seed):
+        for start in range(0, len(hairpins), HAIRPINS_AT_A_TIME):
+            some = hairpins[start : start + HAIRPINS_AT_A_TIME]
+            x, baselines = 1 - images_to_tensor(encode(some).images), _baselines(some, baseline, seed)
+            found = captum_attribution(net, x.to(there), method, baselines.to(there), steps)
+            parts.append([a.detach().cpu().numpy() for a in (found.pixels.sum(1), found.delta)])
     return tuple(map(np.concatenate, zip(*parts)))
 
 # %% ../nbs/12_saliency.ipynb #ceef5289
@@ -325,12 +322,11 @@ def attribute(
     for what, given, allowed in (('method', method, METHODS), ('baseline', baseline, BASELINES)):
         if given not in allowed:
             raise ValueError(f'{what} {given!r} is not known; choose one of {", ".join(allowed)}')
-    hairpins = list(hairpins)
-    with inference(model.model, device) as there, torch.enable_grad(), seeded(seed):
-        if method == 'mutagenesis':
-            pixels, delta = _mutagenesis_maps(model, hairpins, n_jobs, there)
-        else:
-            pixels, delta = _captum_maps(model, hairpins, method, baseline, steps, seed, there)
+    hairpins, seed = list_hairpins(hairpins), whole_number(seed, 'seed')
+    if method == 'mutagenesis':
+        pixels, delta = _mutagenesis_maps(model, hairpins, n_jobs, device)
+    else:
+        pixels, delta = _captum_maps(model, hairpins, method, baseline, steps, seed, device)
     _warn_of_large_deltas(method, hairpins, pixels, delta, steps)
     return Attribution(pixels, [nucleotide_scores(p, h) for p, h in zip(pixels, hairpins)], delta)
 
@@ -405,8 +401,9 @@ def plot_attribution(
     top = np.abs(pixels).max() or 1
     shown = axes[1].imshow(pixels, cmap=signed_colours(), vmin=-top, vmax=top, interpolation='nearest')
     fig.colorbar(shown, ax=axes[:2], label='score of a pixel (logit)', shrink=0.8)
-    for ax, t in zip(axes, (f'{h.name}: image', 'attribution of each pixel')):
-        ax.set(title=t, ylabel='row', xlabel='column (terminal loop left)')
+    for ax, t in zip(axes, (f'{plot_name(h.name)}: image', 'attribution of each pixel')):
+        ax.set_title(t, parse_math=False)
+        ax.set(ylabel='row', xlabel='column (terminal loop left)')
     plot_logo(axes[2], h.sequence, scores)
     axes[2].set(title='attribution of each nucleotide')
     plt.close(fig)
@@ -429,10 +426,10 @@ def plot_mutants(
         yticks=range(4),
         yticklabels=list(NUCLEOTIDES),
         xticks=range(len(h)),
-        title=h.name,
         xlabel="nucleotide, 5' to 3'; its pairing below",
         ylabel='instead',
     )
+    ax.set_title(plot_name(h.name), parse_math=False)
     ax.set_xticklabels([f'{c}\n{b}' for c, b in zip(h.sequence, h.structure)], fontsize=7)
     plt.close(fig)
     return fig
@@ -448,7 +445,7 @@ def average_map(
         raise ValueError(f"at: choose 'loop' or 'base', not {at!r}")
     if at == 'loop':
         return pixels.mean(0)
-    last = [min(len(a.loop) + len(a.pairs), 100) for a in map(arms, hairpins)]
+    last = [min(len(a.loop) + len(a.pairs), 100) for a in map(arms, list_hairpins(hairpins))]
     return np.mean([np.roll(p, -n, 1) for p, n in zip(pixels, last)], 0)
 
 # %% ../nbs/12_saliency.ipynb #ceced365
@@ -495,7 +492,7 @@ def _heat_map(pixels):
 def _page_entry(h, image, probability, scores):
     "Collect what the page shows of a hairpin; `scores`: method -> pixels, nucleotides."
     return dict(
-        name=h.name,
+        name=short_name(h.name),
         sequence=h.sequence,
         structure=h.structure,
         mfe=h.mfe,
@@ -516,11 +513,11 @@ def explanation_page(
     device: str | None = None,  # As in `find_device`
 ) -> str:  # HTML, to be put into a page; needs no network
     "Write an explorer of attributions that runs in a browser."
-    hairpins = list(hairpins)
+    hairpins = list_hairpins(hairpins)
     images, probabilities = encode(hairpins).images, model.predict_proba(hairpins, device)[:, 1]
     each = [{m: (a.pixels[i], a.nucleotides[i]) for m, a in attributions.items()} for i in range(len(hairpins))]
     entries = [_page_entry(*x) for x in zip(hairpins, images, probabilities, each)]
-    data = json.dumps(entries).replace('</', '<\\/')
+    data = json_in_script(entries)
     key = f'explanation-{sha256(data.encode()).hexdigest()[:12]}'
     style, script = fill('explanation.css', key=key), fill('explanation.js', key=key, data=data)
     return fill('explanation_explorer.html', key=key, style=style, script=script)
@@ -534,7 +531,7 @@ def write_explanation(
     device: str | None = None,  # As in `find_device`
 ) -> Path:  # `path`
     "Write `explanation_page` into a file of its own."
-    hairpins, explorer = list(hairpins), '<p>No record could be folded.</p>'
+    hairpins, explorer = list_hairpins(hairpins), '<p>No record could be folded.</p>'
     if hairpins:
         explorer = explanation_page(model, hairpins, attributions, device)
     with open_whole(path) as f:
@@ -548,7 +545,7 @@ def _view(model, h, method, device):
     plot_attribution(h, a.pixels[0], a.nucleotides[0]).savefig(out, format='png')
     structure = data_uri(draw(h, a.nucleotides[0]).encode(), 'svg+xml')
     return (
-        f'<p><b>{escape(h.name)}</b>: probability of a precursor {p:.3f}, {h.mfe:.1f} kcal/mol</p>'
+        f'<p><b>{escape(short_name(h.name))}</b>: probability of a precursor {p:.3f}, {h.mfe:.1f} kcal/mol</p>'
         f'<img alt="structure" src="{structure}"><br><img alt="attribution" src="{data_uri(out.getvalue())}">'
     )
 
@@ -562,7 +559,7 @@ def explore(
     "Choose one of `hairpins`, or paste a sequence, and see what speaks for a precursor."
     import ipywidgets as widgets
 
-    pick = widgets.Dropdown(options=[(h.name, h) for h in hairpins], description='hairpin')
+    pick = widgets.Dropdown(options=[(short_name(h.name), h) for h in list_hairpins(hairpins)], description='hairpin')
     paste = widgets.Text(
         placeholder='or paste a sequence and press Enter', continuous_update=False, layout=dict(width='34rem')
     )

@@ -9,15 +9,27 @@ __all__ = ['SPAN', 'MIN_PAIRS', 'FLANK', 'PIECE', 'TASK', 'MARGIN', 'SCORED', 'R
 
 # %% ../nbs/03_scan.ipynb #3c13956a
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, groupby, islice, tee
 from typing import NamedTuple
 
 import RNA
 from fastcore.meta import delegates
-from joblib import Parallel, delayed
+from joblib import delayed
 
-from .hairpin import Failed, Hairpin, Record, axis, check_letters, chunks, fold, normalise, reverse_complement
+from mirnbdev.hairpin import (
+    Failed,
+    Hairpin,
+    Record,
+    axis,
+    check_letters,
+    chunks,
+    energy_model,
+    fold,
+    in_processes,
+    normalise,
+    reverse_complement,
+)
 
 # %% ../nbs/03_scan.ipynb #d2592f36
 SPAN = 120  # nt, longest distance of two paired nucleotides
@@ -30,9 +42,9 @@ def local_structures(
     span: int = SPAN,  # Longest distance of two paired nucleotides, nt
 ) -> list[tuple[int, str]]:  # Where each starts, counted from 0, and its dot-bracket structure
     "Find the locally stable structures of `sequence`, by ViennaRNA."
-    md, out = RNA.md(), []
-    md.window_size = md.max_bp_span = span
-    folding = RNA.fold_compound(sequence, md, RNA.OPTION_WINDOW)
+    out = []
+    model = energy_model(window_size=span, max_bp_span=span)
+    folding = RNA.fold_compound(sequence, model, RNA.OPTION_WINDOW)
     folding.mfe_window_cb(lambda start, end, structure, energy, _: out.append((start - 1, structure)))
     return out
 
@@ -201,8 +213,19 @@ def _tasks(numbered):
 
 # %% ../nbs/03_scan.ipynb #2d003755
 def _find_in_task(task, **rules):
-    "Find the hairpins of numbered pieces."
-    return [(n, p if isinstance(p, Failed) else find_in_piece(p, **rules)) for n, p in task]
+    "Find the hairpins of numbered pieces; also how many nucleotides each piece answers for."
+    return [
+        (n, p, 0) if isinstance(p, Failed) else (n, find_in_piece(p, **rules), min(p.last, p.length) - p.first)
+        for n, p in task
+    ]
+
+# %% ../nbs/03_scan.ipynb #d72d1b19
+def _watched(done, watch):
+    "Pass on the hairpins of pieces, and tell `watch` how many nucleotides are done."
+    for n, found, nt in done:
+        if watch:
+            watch(nt)
+        yield n, found
 
 # %% ../nbs/03_scan.ipynb #94798895
 def find_many(
@@ -213,6 +236,8 @@ def find_many(
     flank: int = FLANK,  # nt kept on either side of a stem
     both_strands: bool = False,  # Look at the reverse complement as well?
     errors: str = 'raise',  # Or 'keep': give a `Failed` in place of a list
+    watch: Callable[[int], None]
+    | None = None,  # Is told the nucleotides of each piece that is done, for a progress bar
 ) -> Iterator[list[Found] | Failed]:  # In the order of `records`
     "Find the hairpins of each record, as a stream."
     if errors not in ('raise', 'keep'):
@@ -222,7 +247,7 @@ def find_many(
     if len(first) < 2:
         n_jobs = 1  # so little is done before other processes have started
     tasks = (delayed(_find_in_task)(t, span=span, min_pairs=min_pairs, flank=flank) for t in chain(first, stream))
-    done = chain.from_iterable(Parallel(n_jobs=n_jobs, return_as='generator', batch_size=1)(tasks))
+    done = _watched(chain.from_iterable(in_processes(tasks, n_jobs)), watch)
     for _, parts in groupby(done, key=lambda x: x[0]):
         parts = [found for _, found in parts]
         failed = next((p for p in parts if isinstance(p, Failed)), None)

@@ -35,7 +35,7 @@ from mirnbdev.data import (
 )
 from .encoding import column_word, hairpin_flags, hairpin_from_word
 from .factors import factor_label, factor_table
-from .hairpin import NUCLEOTIDES, Hairpin, Record, fold_many, is_single_hairpin, pair_f1, refold
+from .hairpin import NUCLEOTIDES, Hairpin, Record, fold_many, is_single_hairpin, list_hairpins, pair_f1, refold
 from .sets import resamples, with_interval
 
 # %% ../nbs/10_scorecard.ipynb #840e8054
@@ -68,14 +68,15 @@ def _agreement(h, folded):
 
 # %% ../nbs/10_scorecard.ipynb #3fff9009
 def check_each(
-    hairpins: Sequence[Hairpin],  # As given
-    folded: Sequence[Hairpin],  # The same sequences, folded
-    identity: Sequence[float],  # To the nearest training precursor
+    hairpins: Iterable[Hairpin],  # As given
+    folded: Iterable[Hairpin],  # The same sequences, folded
+    identity: Iterable[float],  # To the nearest training precursor
     detector: Detector,
     device: str | None = None,  # As in `find_device`
 ) -> pd.DataFrame:  # One row a hairpin; numbers, 1 for yes
     "Make every check of `MEASURES` that is about a single hairpin."
-    p, near = detector.predict_proba(folded, device)[:, 1], np.asarray(identity)
+    hairpins, folded = list_hairpins(hairpins), list_hairpins(folded)
+    p, near = detector.predict_proba(folded, device)[:, 1], np.array(list(identity))
     f1, exact = zip(*map(_agreement, hairpins, folded))
     return pd.DataFrame(
         dict(
@@ -112,7 +113,7 @@ def find_relatives(
 class HairpinSet(NamedTuple):
     "Hairpins, and the clusters of relatives where these are known."
 
-    hairpins: list[Hairpin]  # One without energy is a design
+    hairpins: Iterable[Hairpin]  # One without energy is a design
     clusters: Sequence | None = None  # One a hairpin
 
 # %% ../nbs/10_scorecard.ipynb #8bede18d
@@ -124,6 +125,7 @@ def measure_sets(
     device: str | None = None,  # As in `find_device`
 ) -> dict[str, Measured]:  # Each in the order of its hairpins
     "Refold the designs of several sets, and measure all hairpins."
+    sets = {k: HairpinSet(list_hairpins(hairpins), clusters) for k, (hairpins, clusters) in sets.items()}
     folded = {k: _fold_designs(s.hairpins, n_jobs) for k, s in sets.items()}
     identity = iter(nearest([h.sequence for hs in folded.values() for h in hs], training).identity)
     done = {}
@@ -145,7 +147,7 @@ def measure(
     device: str | None = None,  # As in `find_device`
 ) -> Measured:  # In the order of `hairpins`
     "Refold the designs among `hairpins`, and measure them all."
-    one = HairpinSet(list(hairpins), clusters)
+    one = HairpinSet(hairpins, clusters)
     return measure_sets({'one': one}, training, detector, n_jobs, device)['one']
 
 # %% ../nbs/10_scorecard.ipynb #77125d26
@@ -270,7 +272,8 @@ def fake(
     seed: int = 0,
 ) -> list[Hairpin]:  # Designs
     "Give the structures of `hairpins` to changed sequences."
-    return [Hairpin(h.name, change(h.sequence, f'{seed} {i}'), h.structure) for i, h in enumerate(hairpins)]
+    models = list_hairpins(hairpins)
+    return [Hairpin(h.name, change(h.sequence, f'{seed} {i}'), h.structure) for i, h in enumerate(models)]
 
 # %% ../nbs/10_scorecard.ipynb #64c5e23c
 CONTROLS = ('natural', 'training', 'shuffled', 'near copies')
@@ -412,7 +415,7 @@ def scorecard(
     device: str | None = None,  # As in `find_device`
 ) -> Scorecard:
     "Compare sets of hairpins with natural precursors, beside `CONTROLS` (needs miRBase)."
-    sets = {k: HairpinSet(list(h)) for k, h in sets.items()}
+    sets = {k: HairpinSet(list_hairpins(h)) for k, h in sets.items()}
     _check_sets({k: s.hairpins for k, s in sets.items()})
     train, largest = read_precursors('train').drop_duplicates('sequence'), max(len(s.hairpins) for s in sets.values())
     sets |= draw_controls(min(largest, MOST), train, seed, n_jobs)

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from copy import deepcopy
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from importlib.metadata import version
+from io import BytesIO
 from itertools import chain, islice
+from operator import index
 from pathlib import Path
+from threading import Lock, RLock
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from fastcore.basics import patch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load as load_bytes
 from safetensors.torch import save as save_bytes
 from torch import Tensor, nn
 
@@ -31,9 +36,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['WEIGHT_DECAY', 'WARM_UP', 'CLIP', 'NORM_BATCHES', 'FLAT', 'WEIGHTS', 'PARAMETERS', 'find_device', 'on_device',
-           'inference', 'Batches', 'move_batches', 'mean_loss', 'copy_weights', 'Run', 'fingerprint', 'train_epochs',
-           'Trained', 'check_free', 'plot_history']
+__all__ = ['WEIGHT_DECAY', 'WARM_UP', 'CLIP', 'NORM_BATCHES', 'FLAT', 'WEIGHTS', 'PARAMETERS', 'HEAD', 'LEARNED', 'find_device',
+           'torch_defaults', 'on_device', 'inference', 'seeded', 'whole_number', 'Batches', 'move_batches', 'mean_loss',
+           'copy_weights', 'Run', 'fingerprint', 'train_epochs', 'Trained', 'is_number', 'check_entries',
+           'training_folder', 'check_unfinished', 'check_free', 'plot_history']
 
 # %% ../nbs/05_training.ipynb #86c056c3
 def find_device(
@@ -49,13 +55,48 @@ def find_device(
             f'device {str(device)!r} cannot be used here; cpu always can ({str(e).splitlines()[0][:100]})'
         ) from None
 
-# %% ../nbs/05_training.ipynb #599cae49
+# %% ../nbs/05_training.ipynb #34765722
+class _Float32:
+    "float32 is torch's default type while any thread is within; then the other type is back that was found."
+
+    lock, within, theirs = Lock(), 0, torch.float32  # the type is one for all threads, so they are counted
+
+    def __enter__(self):
+        with _Float32.lock:
+            _Float32.within += 1
+            if torch.get_default_dtype() != torch.float32:
+                _Float32.theirs = torch.get_default_dtype()
+                torch.set_default_dtype(torch.float32)
+
+    def __exit__(self, *_):
+        with _Float32.lock:
+            _Float32.within -= 1
+            if not _Float32.within and _Float32.theirs != torch.float32:
+                torch.set_default_dtype(_Float32.theirs)
+                _Float32.theirs = torch.float32
+
+# %% ../nbs/05_training.ipynb #17d84e4d
 @contextmanager
-def on_device(
-    model: nn.Module,
-    device: str | torch.device | None = None,  # As in `find_device`
-) -> Iterator[torch.device]:
-    "Move `model` to `device` for a `with` block, then restore its place and the modes of its modules."
+def torch_defaults() -> Iterator[None]:
+    "Give torch its own defaults for a `with` block: float32, the CPU, gradients, and no autocast."
+    with ExitStack() as stack:
+        stack.enter_context(_Float32())
+        if torch.get_default_device().type != 'cpu':
+            stack.enter_context(torch.device('cpu'))
+        if torch.is_inference_mode_enabled():
+            stack.enter_context(torch.inference_mode(False))
+        for kind in ('cpu', 'cuda'):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        yield
+
+# %% ../nbs/05_training.ipynb #ffe07d87
+_TURN = RLock()  # held by the thread that moves a model, changes its mode, or draws from the global random numbers
+
+# %% ../nbs/05_training.ipynb #d2c27ac9
+@contextmanager
+def _placed(model, device):
+    "Move `model` to `device`, then restore its place and the modes of its modules."
     device, place = find_device(device), next(model.parameters()).device
     modes = [(module, module.training) for module in model.modules()]
     try:
@@ -65,6 +106,16 @@ def on_device(
         model.to(place)
         for module, training in modes:
             module.training = training
+
+# %% ../nbs/05_training.ipynb #599cae49
+@contextmanager
+def on_device(
+    model: nn.Module,
+    device: str | torch.device | None = None,  # As in `find_device`
+) -> Iterator[torch.device]:
+    "Move `model` to `device` for a `with` block, then restore its place and the modes of its modules."
+    with _TURN, torch_defaults(), _placed(model, device) as there:
+        yield there
 
 # %% ../nbs/05_training.ipynb #324516cd
 @contextmanager
@@ -77,6 +128,34 @@ def inference(
         model.eval()
         yield there
 
+# %% ../nbs/05_training.ipynb #709c4c0e
+@contextmanager
+def seeded(
+    seed: int,  # For both
+) -> Iterator[None]:
+    "Fix the random numbers of torch and NumPy for a `with` block, and restore their state; threads take turns."
+    with _TURN, torch_defaults(), torch.random.fork_rng():
+        state = np.random.get_state()
+        try:
+            np.random.seed(seed % 2**32)  # NumPy takes no larger ones
+            torch.manual_seed(seed)
+            yield
+        finally:
+            np.random.set_state(state)
+
+# %% ../nbs/05_training.ipynb #1b9e256d
+def whole_number(
+    value: int,  # Also a number of NumPy
+    name: str,  # What it counts, for the message
+    least: int = 0,
+) -> int:
+    "Raise a `ValueError` unless `value` is a whole number from `least` on."
+    is_number = not isinstance(value, (bool, np.bool_)) and hasattr(value, '__index__')
+    with suppress(TypeError):  # of an array with several numbers
+        if is_number and index(value) >= least:
+            return index(value)
+    raise ValueError(f'{name}: a whole number from {least} on, not {str(value)[:40]!r}') from None
+
 # %% ../nbs/05_training.ipynb #898b8d1c
 class Batches:
     "Rows of some tensors, in batches and in an order that is fixed by a seed."
@@ -88,7 +167,9 @@ class Batches:
         seed: int | None = None,  # Of the order; None: as they are
     ):
         self.tensors, n = tensors, len(tensors[0])
-        order = torch.arange(n) if seed is None else torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+        with torch_defaults():
+            seeds = seed is not None and torch.Generator().manual_seed(int(seed))
+            order = torch.randperm(n, generator=seeds) if seeds else torch.arange(n)
         self.order = order.split(size)
 
     def __len__(self):
@@ -135,9 +216,21 @@ def _mix(average):
     keep = lambda k: min(average, (1 + k.item()) / (10 + k.item()))
     return lambda a, new, k: torch.lerp(a, new, 1 - keep(k))
 
+# %% ../nbs/05_training.ipynb #2858b000
+def _random_states(device):
+    "States of torch's random numbers, of the CPU and of a GPU that is used."
+    return [torch.get_rng_state()] + ([torch.cuda.get_rng_state(device)] if device.type == 'cuda' else [])
+
+
+def _set_random_states(states, device):
+    "Let torch's random numbers go on from `states`."
+    torch.set_rng_state(states[0])
+    if device.type == 'cuda':
+        torch.cuda.set_rng_state(states[1], device)
+
 # %% ../nbs/05_training.ipynb #a5da19db
 class Run:
-    "The state of a training: model, optimiser, learning rate, averaged weights, and the losses so far."
+    "The state of a training: model, optimiser, learning rate, averaged weights, random numbers, and losses so far."
 
     def __init__(
         self,
@@ -154,11 +247,26 @@ class Run:
 
         self.model, self.loss, self.epochs, self.patience, self.amp = model, loss, epochs, patience, amp
         self.device, self.rows, self.best = next(model.parameters()).device, [], {}
+        self.random = _random_states(self.device)
         self.optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=WEIGHT_DECAY)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimiser, lr, total_steps=epochs * steps, pct_start=WARM_UP
         )
         self.average = AveragedModel(model, avg_fn=_mix(average)) if average else None
+
+# %% ../nbs/05_training.ipynb #a3ee85a5
+@patch
+@contextmanager
+def turn(self: Run) -> Iterator[None]:
+    "Keep other threads waiting, and go on with the random numbers of the run, for a `with` block."
+    with _TURN, torch_defaults(), torch.backends.cudnn.flags(enabled=True, deterministic=True):
+        theirs = _random_states(self.device)
+        _set_random_states(self.random, self.device)
+        try:
+            yield
+        finally:
+            self.random = _random_states(self.device)
+            _set_random_states(theirs, self.device)
 
 # %% ../nbs/05_training.ipynb #fb433a50
 def _autocast(device, amp):
@@ -166,6 +274,25 @@ def _autocast(device, amp):
     checks = dict(cuda=torch.cuda.is_bf16_supported, cpu=getattr(torch.cpu, '_is_avx512_bf16_supported', None))
     check = checks.get(device.type)
     return torch.autocast(device.type, torch.bfloat16, enabled=bool(amp and check and check()))
+
+# %% ../nbs/05_training.ipynb #523e31cb
+@patch
+def step(
+    self: Run,
+    batch: tuple,  # Tensors, on the device of the model
+) -> float:  # The loss
+    "Take one optimiser step."
+    self.optimiser.zero_grad()
+    with torch.enable_grad():
+        with _autocast(self.device, self.amp):
+            l = self.loss(self.model, *batch)
+        l.backward()
+    nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
+    self.optimiser.step()
+    self.schedule.step()
+    if self.average:
+        self.average.update_parameters(self.model)
+    return l.item()
 
 # %% ../nbs/05_training.ipynb #05483f0b
 @patch
@@ -177,16 +304,8 @@ def learn(
     self.model.train()
     total = n = 0
     for b in move_batches(batches, self.device):
-        self.optimiser.zero_grad()
-        with _autocast(self.device, self.amp):
-            l = self.loss(self.model, *b)
-        l.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
-        self.optimiser.step()
-        self.schedule.step()
-        if self.average:
-            self.average.update_parameters(self.model)
-        total, n = total + l.item() * len(b[0]), n + len(b[0])
+        with self.turn():
+            total, n = total + self.step(b) * len(b[0]), n + len(b[0])
     return total / n
 
 # %% ../nbs/05_training.ipynb #e65dc3f8
@@ -201,7 +320,7 @@ def update_batchnorm(
     norms = [m for m in average.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     if not norms:
         return
-    with inference(average, self.device):
+    with self.turn(), inference(average, self.device):
         for m in norms:
             m.reset_running_stats()
             m.momentum = None  # a plain mean over the batches
@@ -222,7 +341,8 @@ def epoch(
     row = dict(epoch=len(self.rows), train=self.learn(train))
     if self.average:
         self.update_batchnorm(train)
-    row['validation'] = mean_loss(judged, self.loss, validation, self.device)
+    with self.turn():
+        row['validation'] = mean_loss(judged, self.loss, validation, self.device)
     if row['validation'] < best:
         self.best = copy_weights(judged)
     self.rows.append(row)
@@ -251,10 +371,19 @@ def write(
     key: str,  # From `fingerprint`
 ) -> None:
     "Write the run's state into the file `path`, whole or not at all."
-    state = {k: p.state_dict() for k, p in self.parts().items()}
-    random = [torch.get_rng_state()] + ([torch.cuda.get_rng_state(self.device)] if self.device.type == 'cuda' else [])
+    state, data = {k: p.state_dict() for k, p in self.parts().items()}, BytesIO()
+    torch.save(dict(state, rows=self.rows, best=self.best, random=self.random, key=key), data)
     with open_whole(path, 'wb') as f:
-        torch.save(dict(state, rows=self.rows, best=self.best, random=random, key=key), f)
+        f.write(hashlib.sha256(data.getbuffer()).digest())
+        f.write(data.getbuffer())
+
+# %% ../nbs/05_training.ipynb #e3c78044
+def _read_checkpoint(path):
+    "The state in a checkpoint, whose first bytes are the checksum of the others."
+    size, data = hashlib.sha256().digest_size, Path(path).read_bytes()
+    if hashlib.sha256(data[size:]).digest() != data[:size]:
+        raise ValueError('the checksum is another')
+    return torch.load(BytesIO(data[size:]), map_location='cpu', weights_only=True)
 
 # %% ../nbs/05_training.ipynb #fd8bc3cb
 @patch
@@ -265,21 +394,18 @@ def resume(
 ) -> None:
     "Restore the state of the file `path`, unless another run wrote it."
     try:
-        state = torch.load(path, map_location='cpu', weights_only=True)
-        theirs = state['key']
+        state = _read_checkpoint(path)
+        if same := state['key'] == key:
+            for k, p in self.parts().items():
+                p.load_state_dict(state[k])
+            self.rows, self.best, self.random = state['rows'], state['best'], state['random']
     except Exception as e:
         raise ValueError(f'{path}: a damaged checkpoint; delete it to start anew ({type(e).__name__})') from None
-    if theirs != key:
+    if not same:
         raise ValueError(
             f'{path}: the checkpoint of another run (other data, settings or version of torch); '
             'repeat that run to go on with it, or delete the file to start anew'
         )
-    for k, p in self.parts().items():
-        p.load_state_dict(state[k])
-    self.rows, self.best = state['rows'], state['best']
-    torch.set_rng_state(state['random'][0])
-    if self.device.type == 'cuda':
-        torch.cuda.set_rng_state(state['random'][1], self.device)
 
 # %% ../nbs/05_training.ipynb #af7ad903
 def fingerprint(
@@ -294,23 +420,47 @@ def fingerprint(
         digest.update(t.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
+# %% ../nbs/05_training.ipynb #dd8ca911
+def _begin(model, loss, train, validation, seed, checkpoint, settings):
+    "A run, with its random numbers from the seed on, or from the checkpoint if there is one; and its fingerprint."
+    with torch_defaults() if seed is None else seeded(seed):
+        run = Run(model, loss, len(train(0)), **settings)
+        key = checkpoint and fingerprint(dict(settings, device=run.device.type), model, train(0), validation)
+    if checkpoint and Path(checkpoint).exists():
+        run.resume(checkpoint, key)
+    return run, key
+
+# %% ../nbs/05_training.ipynb #c05e90c4
+def _minutes(seconds):
+    "Spell a time in minutes or hours."
+    if seconds < 60:
+        return 'less than a minute'
+    return f'{seconds / 60:.0f} min' if seconds < 5400 else f'{seconds / 3600:.1f} h'  # up to an hour and a half
+
+
+def _tell_epoch(run, seconds):
+    "Log the losses of the last epoch, and the time that is left at most, with `seconds` for an epoch."
+    row, left = run.rows[-1], (run.epochs - len(run.rows)) * seconds
+    logging.getLogger(__name__).info(
+        f'epoch {len(run.rows)} of at most {run.epochs}: loss {row["train"]:.3f} in training, '
+        f'{row["validation"]:.3f} in validation; {_minutes(left)} left at most'
+    )
+
 # %% ../nbs/05_training.ipynb #32640364
-def _train(model, loss, train, validation, device, checkpoint, settings):
+def _train(model, loss, train, validation, seed, checkpoint, settings):
     "Run the epochs, from the checkpoint if there is one, and leave the best weights in `model`; the losses."
     from tqdm.auto import tqdm
 
-    with torch.backends.cudnn.flags(enabled=True, deterministic=True):
-        run = Run(model, loss, len(train(0)), **settings)
-        key = checkpoint and fingerprint(dict(settings, device=device.type), model, train(0), validation)
-        if checkpoint and Path(checkpoint).exists():
-            run.resume(checkpoint, key)
-        with tqdm(total=run.epochs, initial=len(run.rows), desc='epochs', disable=None) as bar:
-            while not run.finished:
-                row = run.epoch(train(len(run.rows)), validation)
-                if checkpoint:
-                    run.write(checkpoint, key)
-                bar.set_postfix(train=f'{row["train"]:.3f}', validation=f'{row["validation"]:.3f}')
-                bar.update()
+    run, key = _begin(model, loss, train, validation, seed, checkpoint, settings)
+    done, start = len(run.rows), time.monotonic()
+    with tqdm(total=run.epochs, initial=done, desc='epochs', disable=None) as bar:
+        while not run.finished:
+            row = run.epoch(train(len(run.rows)), validation)
+            if checkpoint:
+                run.write(checkpoint, key)
+            bar.set_postfix(train=f'{row["train"]:.3f}', validation=f'{row["validation"]:.3f}')
+            bar.update()
+            _tell_epoch(run, (time.monotonic() - start) / (len(run.rows) - done))
     if not run.best:
         raise ValueError('the validation loss was never a number; a lower learning rate may help')
     model.load_state_dict(run.best)
@@ -329,15 +479,17 @@ def train_epochs(
     amp: bool = True,  # bfloat16 in training, where the device is made for it
     device: str | None = None,  # As in `find_device`
     checkpoint: str | Path | None = None,  # File for the state after each epoch, and to go on from; never removed here
+    seed: int | None = None,  # Of dropout and the like; None: random numbers as torch has them now
 ) -> 'pd.DataFrame':  # Columns epoch, train, validation: the losses
     "Train `model` in place, and keep the weights of the epoch that was best on `validation`."
     import pandas as pd
 
+    epochs = whole_number(epochs, 'epochs', 1)
     settings = dict(epochs=epochs, lr=lr, patience=patience, average=average, amp=amp)
     before = copy_weights(model)
     try:
-        with on_device(model, device) as there:
-            rows = _train(model, loss, train, validation, there, checkpoint, settings)
+        with torch_defaults(), _placed(model, device):  # the turn is the run's, batch by batch
+            rows = _train(model, loss, train, validation, seed, checkpoint, settings)
     except BaseException:
         model.load_state_dict(before)
         raise
@@ -353,6 +505,8 @@ class Trained:
     "Base of the models: a network with its card, and the parameters that scikit-learn asks for."
 
     kind, network, sizes = '', None, None  # name of the files; class of the network; class of its config
+    entries = {}  # what the card of a trained model must have besides `HEAD` and `LEARNED`: as in `check_entries`
+    tables = ()  # names of buffers in which NaN means not known
 
     def __init__(
         self,
@@ -368,8 +522,7 @@ class Trained:
 @patch
 def build(self: Trained) -> nn.Module:
     "Build the network, with first weights that the seed fixes."
-    with torch.random.fork_rng():
-        torch.manual_seed(self.seed)
+    with seeded(whole_number(self.seed, 'seed')):
         return self.network(self.config or self.sizes())
 
 # %% ../nbs/05_training.ipynb #696bf2ae
@@ -382,19 +535,18 @@ def is_trained(self: Trained) -> bool:
 @patch
 def model_to_train(self: Trained) -> nn.Module:
     "The network that `fit` starts from: a fresh one, or with `warm_start` a copy of the trained one."
-    return deepcopy(self.model) if self.warm_start and self.is_trained else self.build()
+    if not (self.warm_start and self.is_trained):
+        return self.build()
+    with _TURN:  # where another thread may just have moved it
+        return deepcopy(self.model)
 
-# %% ../nbs/05_training.ipynb #37e42297
+# %% ../nbs/05_training.ipynb #d6619f33
 @patch
-def checkpoint_in(
-    self: Trained,
-    folder: str | Path | None,
-) -> Path | None:  # None without a folder
-    "Name the checkpoint in `folder`, and make the folder."
-    if folder is None:
-        return None
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    return Path(folder) / f'{self.kind}.checkpoint'
+def start_from_shipped(self: Trained) -> Trained:  # Itself
+    "Take the shipped weights, for `fit` to go on from."
+    shipped = type(self).load()
+    self.warm_start, self.config, self.model, self.card = True, shipped.config, shipped.model, shipped.card
+    return self
 
 # %% ../nbs/05_training.ipynb #68f93dd0
 PARAMETERS = ('seed', 'epochs', 'warm_start', 'config')  # of every model
@@ -433,7 +585,8 @@ def _versions():
 def card_head(self: Trained) -> dict:
     "The entries that all cards begin with."
     config = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.config or self.sizes()).items()}
-    return dict(kind=self.kind, versions=_versions(), config=config, seed=self.seed)  # as JSON will give it back
+    seed = whole_number(self.seed, 'seed')
+    return dict(kind=self.kind, versions=_versions(), config=config, seed=seed)  # as JSON will give it back
 
 # %% ../nbs/05_training.ipynb #230c9c72
 @patch
@@ -455,16 +608,104 @@ def save(
 ) -> None:
     "Write weights and card into `folder`."
     Path(folder).mkdir(parents=True, exist_ok=True)
-    weights = {k: v.contiguous() for k, v in self.model.state_dict().items()}
+    with _TURN:  # where another thread may just have moved the model
+        weights = save_bytes({k: v.contiguous() for k, v in self.model.state_dict().items()})
     with open_whole(Path(folder) / f'{self.kind}.safetensors', 'wb') as f:
-        f.write(save_bytes(weights))
+        f.write(weights)
     with open_whole(Path(folder) / f'{self.kind}.json') as f:
-        json.dump(self.card_head() | self.card, f, indent=1)
+        json.dump(self.card_head() | self.card | dict(sha256=hashlib.sha256(weights).hexdigest()), f, indent=1)
+
+# %% ../nbs/05_training.ipynb #a0d255c2
+def is_number(
+    x,  # Anything
+    low: float = -1e300,
+    high: float = 1e300,
+) -> bool:
+    "Check that `x` is a number from `low` to `high`: no NaN, no infinity, no text."
+    return isinstance(x, (int, float)) and not isinstance(x, bool) and low <= x <= high
+
+# %% ../nbs/05_training.ipynb #b6802546
+def check_entries(
+    card: dict,
+    checks: dict[str, tuple[Callable, str]],  # Name of an entry -> what must hold for it, and the same in words
+    path: str | Path,  # Of the card, for the message
+) -> None:
+    "Raise a `ValueError` at the first entry that is missing or is not as it must be."
+    for name, (holds, what) in checks.items():
+        if name not in card:
+            raise ValueError(f'{path}: the card has no entry {name!r}')
+        with suppress(AttributeError, KeyError, TypeError, ValueError):  # of a value of another kind
+            if holds(card[name]):
+                continue
+        raise ValueError(f'{path}: entry {name!r} must be {what}, not {str(card[name])[:40]}')
+
+# %% ../nbs/05_training.ipynb #7b8e6578
+HEAD = dict(
+    kind=(lambda x: isinstance(x, str), 'a name'),
+    versions=(lambda x: len(x) > 0 and all(isinstance(v, str) for v in x.values()), 'versions by name'),
+    config=(lambda x: isinstance(x, dict), 'sizes by name'),
+    seed=(lambda x: isinstance(x, int) and is_number(x, 0), 'a whole number from 0 on'),
+    sha256=(lambda x: isinstance(x, str) and len(x) == 64, 'a checksum of 64 digits'),
+)  # entries of every card
+LEARNED = dict(
+    records=(lambda x: isinstance(x, dict) and len(x) > 0, 'numbers of records'),
+    history=(
+        lambda x: len({len(x[k]) for k in ('epoch', 'train', 'validation')}) == 1 and len(x['epoch']) > 0,
+        'three lists of equal length: epoch, train, validation',
+    ),
+)  # entries of every trained model
+
+# %% ../nbs/05_training.ipynb #4ded724d
+def _read_card(path):
+    "The card in a file."
+    try:
+        card = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError, RecursionError) as e:
+        raise ValueError(f'{path}: a card that cannot be read ({str(e).splitlines()[0][:120]})') from None
+    if not isinstance(card, dict):
+        raise ValueError(f'{path}: not a card, which is a JSON object of named entries')
+    return card
 
 # %% ../nbs/05_training.ipynb #236c49ba
-def _config(sizes, fields):
+def _same_kind(value, default):
+    "Whether a size is of the kind of its default: a whole number from 1, a number from 0, or several sizes."
+    if isinstance(default, tuple):
+        return isinstance(value, list) and len(value) > 0 and all(_same_kind(v, default[0]) for v in value)
+    return is_number(value, 0) if isinstance(default, float) else isinstance(value, int) and is_number(value, 1)
+
+# %% ../nbs/05_training.ipynb #c00aab18
+def _config(sizes, given, path):
     "Build the config that a card describes; the lists of JSON become tuples."
-    return sizes(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+    checks = {f.name: (lambda x, f=f: _same_kind(x, f.default), f'like {f.default}') for f in fields(sizes)}
+    check_entries(given, checks, path)
+    if unknown := [k for k in given if k not in checks]:
+        raise ValueError(f'{path}: unknown size {unknown[0]!r}')
+    return sizes(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+
+# %% ../nbs/05_training.ipynb #472ab72e
+@patch(cls_method=True)
+def needed_entries(
+    cls: Trained,
+    card: dict,
+) -> dict:  # As `check_entries` takes them
+    "List what the card must have besides `HEAD`: nothing, if the model was saved before it was trained."
+    return LEARNED | cls.entries if card.keys() - HEAD.keys() else {}
+
+# %% ../nbs/05_training.ipynb #76867ba4
+def _check_weights(data, card, path):
+    "Raise a `ValueError` unless these are the weights that the card describes."
+    if hashlib.sha256(data).hexdigest() != card['sha256']:
+        raise ValueError(
+            f'{path}: not the file that {path.with_suffix(".json").name} describes: it was damaged or replaced '
+            f'(SHA-256 {hashlib.sha256(data).hexdigest()[:16]}..., not {card["sha256"][:16]}...)'
+        )
+
+# %% ../nbs/05_training.ipynb #1ac65111
+def _check_finite(weights, tables, path):
+    "Raise a `ValueError` if a weight is no number; in a table NaN means not known."
+    for name, t in weights.items():
+        if not (t.isfinite() | (t.isnan() if name in tables else False)).all():
+            raise ValueError(f'{path}: {name} holds numbers that are not finite')
 
 # %% ../nbs/05_training.ipynb #0acbea94
 @patch(cls_method=True)
@@ -476,20 +717,76 @@ def load(
     path = Path(folder or WEIGHTS) / f'{cls.kind}.safetensors'
     if not path.exists():
         raise ValueError(f'{path}: no such file; a model folder holds {cls.kind}.safetensors and {cls.kind}.json')
-    try:
-        card = json.loads(path.with_suffix('.json').read_text())
-        out = cls(seed=card['seed'], config=_config(cls.sizes, card['config']))
-        out.model.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError, OSError) as e:
-        raise ValueError(
-            f'{path}: not the weights of a {cls.kind} of this version ({str(e).splitlines()[0][:120]})'
-        ) from None
-    out.card = card
+    about = path.with_suffix('.json')
+    card = _read_card(about)
+    check_entries(card, HEAD | cls.needed_entries(card), about)
+    if card['kind'] != cls.kind:
+        raise ValueError(f'{about}: the card of a {card["kind"]}, not of a {cls.kind}')
+    out = cls._with_weights(card, path)
+    out.card = {k: v for k, v in card.items() if k != 'sha256'}  # which is of the file, and new in each
     out.model.eval()
     return out
 
+# %% ../nbs/05_training.ipynb #ec8e5423
+@patch(cls_method=True)
+def _with_weights(cls: Trained, card, path):
+    "The model that the card describes, with the weights in the file."
+    config = _config(cls.sizes, card['config'], path.with_suffix('.json'))
+    try:
+        data = path.read_bytes()
+        _check_weights(data, card, path)
+        with torch_defaults():
+            out, weights = cls(seed=card['seed'], config=config), load_bytes(data)
+            out.model.load_state_dict(weights)
+    except (SafetensorError, RuntimeError, KeyError, TypeError, OSError, MemoryError) as e:
+        raise ValueError(
+            f'{path}: not the weights of a {cls.kind} of this version ({str(e).splitlines()[0][:120]})'
+        ) from None
+    _check_finite(weights, cls.tables, path)
+    return out
+
+# %% ../nbs/05_training.ipynb #1416d213
+def _lock(folder, kind):
+    "Lock `folder` for a training, or raise a `ValueError` if another one runs there."
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(Path(folder) / f'{kind}.lock')
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ValueError(
+            f'{folder}: another training of a {kind} is running there; wait for its end, or choose another folder'
+        ) from None
+    return lock
+
+# %% ../nbs/05_training.ipynb #01b7a91f
+def _unlock(lock):
+    "Remove the file of a lock, and give it free."
+    with suppress(OSError):  # where a file that is open cannot be removed
+        Path(lock.lock_file).unlink()
+    lock.release()
+
+# %% ../nbs/05_training.ipynb #414b3f3e
+@contextmanager
+def training_folder(
+    folder: str | Path | None,  # Made if it is not there; None: no folder, and no checkpoint
+    kind: str,  # Name of the model's files, such as 'detector'
+) -> Iterator[Path | None]:  # The file for the checkpoint
+    "Keep other trainings out of `folder` for a `with` block."
+    if folder is None:
+        yield None
+        return
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    lock = _lock(folder, kind)
+    try:
+        for part in Path(folder).glob(f'.{kind}.*'):  # half a file of a training that was killed
+            part.unlink()
+        yield Path(folder) / f'{kind}.checkpoint'
+    finally:
+        _unlock(lock)
+
 # %% ../nbs/05_training.ipynb #a36e3952
-def check_free(
+def check_unfinished(
     folder: str | Path,
     kind: str,  # Name of its files, such as 'detector'
 ) -> None:
@@ -499,6 +796,16 @@ def check_free(
             f'{folder}: holds a trained {kind}; choose another folder, '
             f'or delete {kind}.safetensors and {kind}.json there'
         )
+
+# %% ../nbs/05_training.ipynb #a886ebc8
+def check_free(
+    folder: str | Path,
+    kind: str,  # Name of its files, such as 'detector'
+) -> None:
+    "Raise a `ValueError` if `folder` holds a finished model of this kind, or another training runs there."
+    if (Path(folder) / f'{kind}.lock').exists():
+        _unlock(_lock(folder, kind))
+    check_unfinished(folder, kind)
 
 # %% ../nbs/05_training.ipynb #ed5b1964
 def plot_history(

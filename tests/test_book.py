@@ -1,12 +1,26 @@
-"The book as a reader meets it: opened from disk in a browser, without a network."
+"The book as a reader meets it: opened from disk in a browser, without a network. Its generator beside Python's."
 
 import importlib
 import re
+from dataclasses import replace
 from html import unescape
 
+import numpy as np
 import pytest
+import RNA
+import torch
 from conftest import ROOT
 from sphinx.util.inventory import InventoryFile
+
+from mirnbdev.cvae import loop_energy
+from mirnbdev.data import well_known
+from mirnbdev.encoding import KIND, LETTERS, column_word, encode
+from mirnbdev.factors import CORE_FACTORS, measure_factors
+from mirnbdev.generator import Generator
+
+EXPLORER = '.mirnbdev-generator'
+SHOWN = f"""() => ['pre', 'canvas'].map(what => document.querySelector('{EXPLORER} ' + what))
+    .map(el => el.toDataURL ? el.toDataURL() : el.textContent)"""
 
 
 @pytest.mark.parametrize('name', ['index', 'tutorials/first_steps', '01_encoding'])
@@ -60,3 +74,120 @@ def test_every_exported_symbol_has_its_reference_entry(site):
     public |= {f'{mod}.{name}' for mod in index for name in importlib.import_module(mod).__all__}
     missing = sorted(public - entries)
     assert public and not missing
+
+
+@pytest.fixture
+def explorer(site, page):
+    "The page with its generator; errors and requests to a network fail the test."
+    trouble = []
+    page.on('pageerror', lambda e: trouble.append(str(e)))
+    page.on('console', lambda m: trouble.append(m.text) if m.type in ('error', 'warning') else None)
+    page.on('request', lambda r: trouble.append(r.url) if not r.url.startswith(('file:', 'data:', 'blob:')) else None)
+    page.goto((site / '15_latent.html').as_uri())
+    page.wait_for_function(f"() => document.querySelector('{EXPLORER} pre')?.textContent")
+    yield page
+    assert not trouble, trouble
+
+
+def after(page, act):
+    "What the page shows once `act` has changed it: it draws in the next frame, before any asked for later."
+    before = page.evaluate(SHOWN)
+    act()
+    page.evaluate('() => new Promise(requestAnimationFrame)')
+    shown = page.evaluate(SHOWN)
+    assert all(x != y for x, y in zip(before, shown))
+    return shown[0].split('\n')
+
+
+def test_latents_and_conditions_move_the_hairpin(explorer):
+    move = lambda slider, value: after(explorer, lambda: explorer.locator(slider).fill(str(value)))[0]
+    short, long = (len(move('[data-z="0"]', z)) for z in (-2, 2))
+    took = explorer.evaluate(f"document.querySelector('{EXPLORER}').milliseconds")
+    print(f'a move took {took:.0f} ms')
+    assert short < long
+    after(explorer, explorer.locator('[data-given="0"]').check)
+    assert [len(move('[data-asked="0"]', nt)) for nt in (70, 90)] == [70, 90]
+
+
+def test_draws_are_renewed_and_reset(explorer):
+    start = explorer.evaluate(SHOWN)[0].split('\n')
+    assert after(explorer, explorer.locator(f'{EXPLORER} .draws').click) != start
+    assert after(explorer, explorer.locator(f'{EXPLORER} .latents').click) != start
+    assert after(explorer, explorer.locator(f'{EXPLORER} .reset').click) == start
+
+
+def test_well_known_precursors_are_written_as_they_are(explorer):
+    known, select = dict(well_known()[['name', 'sequence']].to_numpy()), explorer.locator(f'{EXPLORER} .start')
+    names, shown = select.locator('option').all_inner_texts(), [explorer.evaluate(SHOWN)[0].split('\n')[0]]
+    shown += [after(explorer, lambda n=n: select.select_option(label=n))[0] for n in names[1:]]
+    assert len(names) >= 10 and shown == [known[n] for n in names]
+
+
+def random_loops(n, seed=0):
+    "Columns of hairpin loops, stacks, bulges and internal loops."
+    rng = np.random.default_rng(seed)
+    of = lambda kind, size: rng.choice([i for i, k in enumerate(KIND) if k == kind], size).tolist()
+    size = lambda: rng.choice([0, 1, 2, 3, 5, 12, 35])
+    inside = lambda: of('pair', 1) + of(rng.choice(["bulge 5'", "bulge 3'"]), size()) + of('mismatch', size())
+    hairpin_loop = lambda: of('loop', rng.choice([3, 4, 5, 6, 9, 40]))
+    return [(inside() if rng.random() < 0.7 else hairpin_loop()) + of('pair', 1) for _ in range(n)]
+
+
+def closed_by(loop):
+    "Columns of a hairpin loop and its pair, from a sequence."
+    pair = ('AU', 'UA', 'GC', 'CG').index(loop[0] + loop[-1])
+    return ['ACGU'.index(c) for c in loop[1:-1]] + [KIND.index('pair') + pair]
+
+
+def test_loops_cost_what_viennarna_says(explorer):
+    loops = [closed_by(s) for s in ('CAACG', 'CUUCGG', 'ACAGUGUU')] + random_loops(3000)
+    energies = explorer.evaluate('loops => loops.map(mirnbdevGenerator.loopEnergy)', loops)
+    assert np.allclose(energies, [loop_energy(bytes(l)) for l in loops], atol=1e-6)
+
+
+def codes(generator, n):
+    "Places of precursors and pseudo-hairpins: nothing asked, what nature has, some of it."
+    for label in (0, 1):
+        c = generator.draw(n, label, seed=label)
+        some = torch.rand(n, 5, generator=torch.Generator().manual_seed(label)).round()
+        for hidden in (torch.ones(n, 5), torch.zeros(n, 5), some):
+            yield c._replace(asked=c.asked.masked_fill(hidden.bool(), torch.nan))
+
+
+def rows(code):
+    "A code as the page takes it: one object for each hairpin."
+    return [dict(zip(code._fields, row)) for row in zip(*(x.tolist() for x in code))]
+
+
+def test_letters_are_those_of_python(explorer):
+    generator, equal, n = Generator.load(), [], 25
+    write = """codes => codes.map(code => {
+        const h = mirnbdevGenerator.hairpin(code);
+        return [h.sequence, h.structure, [...mirnbdevGenerator.image(h.columns).data]];
+    })"""
+    for code in codes(generator, n):
+        designed, got = generator.decode(code), explorer.evaluate(write, rows(code))
+        same = [h.sequence == s and h.structure == d for h, (s, d, _) in zip(designed, got)]
+        pixels = np.array([p for _, _, p in got], np.uint8).reshape(n, 25, 100, 4)[..., :3]
+        assert (pixels == encode(designed).images)[same].all()
+        equal += same
+    print(f'{sum(equal)} of {len(equal)} hairpins are equal')
+    assert np.mean(equal) >= 0.98  # the page's weights are rounded
+
+
+def with_own_energy(h):
+    "The hairpin with the energy of its own structure."
+    return replace(h, mfe=RNA.fold_compound(h.sequence).eval_structure(h.structure))
+
+
+def test_factors_are_those_of_python(explorer):
+    generator = Generator.load()
+    designed = [h for label in (0, 1) for h in generator.decode(generator.draw(250, label, seed=label))]
+    letters = [[LETTERS.index(l) for l in column_word(h)] for h in designed]
+    measure = '(words) => words.map(mirnbdevGenerator.spelled).map(h => [h.sequence, h.structure, h.factors])'
+    sequences, structures, got = zip(*explorer.evaluate(measure, letters))
+    assert list(zip(sequences, structures)) == [(h.sequence, h.structure) for h in designed]
+    expected = measure_factors(map(with_own_energy, designed))
+    worst = abs(np.array(got) - expected).max(0)
+    assert expected.shape == (500, 10) and (expected.std(0) > 0).all()
+    assert worst.max() < 1e-6, dict(zip(CORE_FACTORS, worst))

@@ -14,13 +14,18 @@ import sys
 import termios
 from pathlib import Path
 from typing import NamedTuple
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from mirnbdev import __version__
 from mirnbdev.cli import app
+from mirnbdev.hairpin import read_fasta
+from mirnbdev.training import WEIGHTS
 
+TINY = 'GGGGAAAACCCC'
 MIR21 = 'UGUCGGGUAGCUUAUCAGACUGAUGUUGACUGUUGAAUCUCAUGGCAACACCAGUCGAUGGGCUGUCUGACA'
 COMMAND = str(Path(sys.executable).with_name('mirnbdev'))
 
@@ -38,9 +43,9 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def call(*args, status=0):
+def call(*args, status=0, **options):
     "Run `mirnbdev` in this process; it must end with `status`, and not with an exception."
-    r = CliRunner().invoke(app, [str(a) for a in args])
+    r = CliRunner().invoke(app, [str(a) for a in args], **options)
     assert not isinstance(r.exception, Exception), r.exception
     return check(Answer(r.exit_code, r.stdout, r.stderr), status)
 
@@ -109,7 +114,7 @@ FILES = {
     'binary.fa': (bytes(range(256)) * 50, 'not text'),
     'image.fa': (b'\x89PNG\r\n\x1a\n\0\0', 'not text'),
     'short.fa.gz': (gzip.compress(fasta(*[MIR21] * 500))[:-30], 'too early'),
-    'fake.fa.gz': (b'this is not gzip', 'gzip file'),
+    'fake.fa.gz': (b'this is not gzip', "Expected '>'"),
 }
 
 
@@ -126,10 +131,8 @@ def test_a_process_ends_as_a_call_does(file, run, tmp_path):
     (tmp_path / file).write_bytes(data)
     r = run('detect', file, status=status)
     assert len(table(r.stdout)) == rows and word in r.stdout
-    assert (
-        r.stderr.splitlines()
-        == [f'mirnbdev: r1: {word}; accepted are A, C, G, U (or T)', 'mirnbdev: 1 record(s) failed'][: 2 * status]
-    )
+    said = [f'mirnbdev: r1: {word}; accepted are A, C, G, U (or T)', 'mirnbdev: 2 of 3 believed; 1 failed']
+    assert r.stderr.splitlines() == (said if status else ['mirnbdev: 1 of 1 believed'])
 
 
 @pytest.mark.parametrize('file', RECORDS)
@@ -232,7 +235,10 @@ simulate --design --strict
 simulate -o a.txt
 explain a.fa --method magic
 score nowhere.fa
-score a.fa -o a.txt"""
+score a.fa -o a.fa.txt
+report nowhere.fa
+report -o a.fa
+report -o a.fa/b"""
 
 
 @pytest.mark.parametrize('args', WRONG.splitlines())
@@ -246,9 +252,154 @@ def test_wrong_usage_in_a_process():
     assert 'nowhere.fa: no such file' in start('detect', 'nowhere.fa', status=2).stderr
 
 
+# command -> endings that it does not write
+UNWRITTEN = {
+    'detect': ('.png', '.fa', '.csv', '.txt', '.tsv.gz', '.npz', ''),
+    'encode': ('.tsv', '.fa', ''),
+    'explain': ('.fa', '.csv', '.html', '.npz'),
+    'latent': ('.fa', '.csv', '.svg', '.npz'),
+    'score': ('.fa', '.csv', '.html', ''),
+    'simulate': ('.csv', '.html', '.npz', '.gz'),
+}
+
+
+@pytest.mark.parametrize('command, ending', [(c, e) for c, endings in UNWRITTEN.items() for e in endings])
+def test_an_ending_that_is_not_written_is_refused(command, ending, tmp_path):
+    (tmp_path / 'a.fa').write_bytes(fasta(MIR21))
+    r = call(command, *['a.fa'] * (command != 'simulate'), '-o', f'out{ending}', status=2)
+    assert f'out{ending}: must end in .' in ' '.join(r.stderr.split())
+    assert [p.name for p in tmp_path.iterdir()] == ['a.fa']
+
+
+SAME = ('same', './same', 'SAME', 'soft', 'hard', 'folder/same', 'up/../same')
+OVER = [('detect', '.tsv'), ('encode', '.npz'), ('encode', '.png'), ('score', '.tsv'), ('score', '.png')]
+OVER += [(command, ending) for command in ('explain', 'latent') for ending in ('.tsv', '.png')]
+
+
+@pytest.mark.parametrize('command, ending', OVER)
+def test_no_command_writes_over_its_input(command, ending, tmp_path):
+    source = tmp_path / f'same{ending}'
+    source.write_bytes(fasta(MIR21))
+    (tmp_path / f'soft{ending}').symlink_to(source.name)
+    os.link(source, tmp_path / f'hard{ending}')
+    (tmp_path / 'folder').symlink_to(tmp_path)
+    (tmp_path / 'up').mkdir()
+    (tmp_path / f'SAME{ending}').exists() or (tmp_path / f'SAME{ending}').symlink_to(f'soft{ending}')
+    before = sorted(tmp_path.iterdir())
+    for name in SAME:
+        for a, b in ((source.name, f'{name}{ending}'), (f'{name}{ending}', source)):
+            r = call(command, a, '-o', b, status=2)
+            assert 'is an input of this command' in ' '.join(r.stderr.split())
+    assert source.read_bytes() == fasta(MIR21) and sorted(tmp_path.iterdir()) == before
+
+
+def test_standard_input_is_an_input_too(tmp_path):
+    (tmp_path / 'a.tsv').write_bytes(fasta(MIR21))
+    for command in ('detect - -o a.tsv < a.tsv', 'detect a.tsv >> a.tsv', 'detect /dev/stdin -o a.tsv < a.tsv'):
+        r = subprocess.run(f'{COMMAND} {command}', shell=True, capture_output=True, text=True)
+        assert r.returncode == 2 and 'is an input of this command' in ' '.join(r.stderr.split()), (command, r)
+    assert (tmp_path / 'a.tsv').read_bytes() == fasta(MIR21)
+
+
+# input -> the command that would write over it when it fills its folder
+FOLDERS = {
+    'd/simulated.fa': 'report d/simulated.fa -o d',
+    'd/report.html': 'report d/report.html -o d',
+    'd/pictures/01_a.svg': 'report d/pictures/01_a.svg -o d',
+    'd/scores.tsv': 'explain d/scores.tsv -o d',
+    'd/explanation.html': 'explain d/explanation.html -o ./d/',
+    'd/pictures/07_a.png': 'explain d/pictures/07_a.png -o d',
+    'd/latents.tsv': 'latent d/latents.tsv -o d',
+    'd/map.png': 'latent d/map.png -o e/../d',
+    'd/curves.png': 'train detector --pos d/curves.png --neg other.fa -o d',
+    'd/generator.json': 'train generator --pos other.fa --neg d/generator.json -o d',
+}
+
+
+@pytest.mark.parametrize('source', FOLDERS)
+def test_no_folder_is_filled_over_the_input(source, tmp_path):
+    (tmp_path / 'd' / 'pictures').mkdir(parents=True)
+    (tmp_path / 'e').mkdir()
+    (tmp_path / 'other.fa').write_bytes(fasta(TINY))
+    (tmp_path / source).write_bytes(fasta(MIR21))
+    r = call(*FOLDERS[source].split(), status=2)
+    assert 'is an input of this command' in ' '.join(r.stderr.split())
+    assert (tmp_path / source).read_bytes() == fasta(MIR21)
+    assert [p.name for p in tmp_path.rglob('*') if p.is_file() and p.name != 'other.fa'] == [Path(source).name]
+
+
+def test_weights_and_data_are_inputs_too(tmp_path, monkeypatch):
+    (tmp_path / 'a.fa').write_bytes(fasta(MIR21))
+    for name in ('model/detector.safetensors', 'model/generator.json', 'data/mirbase/hairpin.fa'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b'precious')
+        (tmp_path / 'out.tsv').unlink(missing_ok=True)
+        (tmp_path / 'out.tsv').symlink_to(name)
+        monkeypatch.setenv('MIRNBDEV_DATA', 'data')
+        command = 'simulate --model model -o out.tsv' if 'det' not in name else 'detect a.fa --model model -o out.tsv'
+        assert 'is an input' in call(*command.split(), status=2).stderr
+        assert (tmp_path / name).read_bytes() == b'precious'
+
+
+# what is given as an input -> what is said
+INPUTS = {
+    'nowhere.fa': 'nowhere.fa: no such file',
+    'a.fa/b': 'a.fa/b: no such file',
+    '.': '.: is a folder; give a file',
+    '/dev/null': '/dev/null: is a device; give a file',
+    'lost.fa': 'lost.fa: a link to a file that is not there',
+    'loop.fa': 'loop.fa: a link to a file that is not there',
+    '': ': no such file',
+    'x' * 300: 'File name too long',
+    'a\x1b[31m.fa': 'a\ufffd[31m.fa: no such file',
+}
+
+
+@pytest.mark.parametrize('command', ['detect', 'encode -o o.npz', 'explain', 'latent', 'score', 'report'])
+@pytest.mark.parametrize('path', INPUTS)
+def test_an_input_that_cannot_be_read_is_said_with_its_cause(command, path, tmp_path):
+    (tmp_path / 'a.fa').write_bytes(fasta(MIR21))
+    (tmp_path / 'lost.fa').symlink_to('gone.fa')
+    (tmp_path / 'loop.fa').symlink_to('loop.fa')
+    name, *options = command.split()
+    assert INPUTS[path] in ' '.join(call(name, *options, path, status=2).stderr.split())
+
+
+CLOSED = {
+    'detect - <&-': 'standard input: is closed',
+    'detect a.fa >&-': 'standard output: is closed',
+    'explain a.fa >&-': 'standard output: is closed',
+    'detect a.fa -o x.tsv <&- >&-': '1 of 1 believed',
+}
+
+
+@pytest.mark.parametrize('command', CLOSED)
+def test_closed_streams(command, tmp_path):
+    (tmp_path / 'a.fa').write_bytes(fasta(MIR21))
+    r = subprocess.run(f'{COMMAND} {command}', shell=True, capture_output=True, text=True)
+    check(Answer(r.returncode, r.stdout, r.stderr), 0 if 'x.tsv' in command else 2)
+    assert CLOSED[command] in ' '.join(r.stderr.split())
+
+
+def test_messages_without_a_reader_change_nothing(tmp_path):
+    (tmp_path / 'a.fa').write_bytes(fasta(MIR21, 'ACGX'))
+    r = subprocess.run(f'{COMMAND} detect a.fa 2>&-', shell=True, capture_output=True, text=True)
+    assert r.returncode == 1 and len(table(r.stdout)) == 2
+
+
 def test_a_full_disk(tmp_path):
     (tmp_path / 'a.fa').write_bytes(fasta(MIR21))
-    assert 'No space left' in start('detect', 'a.fa', '-o', '/dev/full', status=1).stderr
+    assert '/dev/full: No space left' in start('detect', 'a.fa', '-o', '/dev/full', status=1).stderr
+    with open('/dev/full', 'wb') as full:
+        assert 'standard output: No space left' in start('detect', 'a.fa', stdout=full, status=1).stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason='root may write everywhere')
+def test_a_folder_that_may_not_be_written_is_named(tmp_path):
+    (tmp_path / 'a.fa').write_bytes(fasta(MIR21))
+    (tmp_path / 'closed').mkdir(mode=0o555)
+    for command in ('detect a.fa -o closed/x.tsv', 'explain a.fa -o closed', 'report -o closed/new'):
+        assert 'closed: no folder that can be written to' in call(*command.split(), status=2).stderr
 
 
 def test_a_pipe_whose_reader_has_gone(tmp_path):
@@ -260,8 +411,10 @@ def test_a_pipe_whose_reader_has_gone(tmp_path):
 
 def test_damaged_weights(tmp_path):
     (tmp_path / 'a.fa').write_bytes(fasta(MIR21))
+    (tmp_path / 'detector.json').write_bytes((WEIGHTS / 'detector.json').read_bytes())
     (tmp_path / 'detector.safetensors').write_bytes(b'damaged')
-    assert 'not the weights of a detector' in call('detect', 'a.fa', '--model', '.', status=1).stderr
+    said = call('detect', 'a.fa', '--model', '.', status=1).stderr
+    assert 'detector.safetensors: not the file that detector.json describes' in said
 
 
 @pytest.mark.parametrize('command, out', [('encode', 'out.npz'), ('detect', 'out.tsv')])
@@ -361,6 +514,238 @@ def test_the_explanation_follows_the_reader(tmp_path, page):
     assert drawn() == (len(MIR21),) * 2
     page.locator('.which').select_option(index=1)
     assert drawn() == (len(MIR21) - 10,) * 2 and not trouble
+
+
+HOSTILE = (
+    '$ mir$_$x \\frac{ a/b a:b .. . -rf --help <!--<script> </script> <b>&amp; "quoted" it\'s back\\slash 50% %s {x} '
+    '$HOME `id` =1+1 _x 🧬😀 \u202eabc\u200f 微小 \ufeff c c'
+).split() + ['x' * 5000, 'é' * 300]
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    "A file with a record of each hostile name, and one of control characters."
+    (tmp_path / 'a.fa').write_text(''.join(f'>{n}\n{TINY}\n' for n in [*HOSTILE, 'a\x1b[31m\x01\x85b']), 'utf-8')
+    return [r.name for r in read_fasta(tmp_path / 'a.fa')]
+
+
+def test_hostile_names_in_tables(hostile, tmp_path):
+    assert hostile[:-1] == HOSTILE
+    for command in ('detect', 'detect --windows', 'latent', 'explain'):
+        call(*command.split(), 'a.fa', '-o', 'out.tsv')
+        text = (tmp_path / 'out.tsv').read_text('utf-8')
+        rows = table(text)
+        assert list(dict.fromkeys(x['name'] for x in rows)) == list(dict.fromkeys(hostile)), command
+        assert len(rows) == len(hostile) * (len(TINY) if command == 'explain' else 1) and '\x1b' not in text
+        assert all(None not in x and None not in x.values() for x in rows), 'a row has too many or too few cells'
+    call('encode', 'a.fa', '-o', 'out.npz')
+    assert list(np.load(tmp_path / 'out.npz')['names']) == hostile
+
+
+def test_hostile_names_in_an_explanation(hostile, tmp_path, page):
+    call('explain', 'a.fa', '-o', 'out')
+    pictures = [p.name for p in sorted((tmp_path / 'out' / 'pictures').iterdir())]
+    assert len(pictures) == len(hostile) and all(re.fullmatch(r'\d\d_[A-Za-z0-9._-]{0,40}\.png', p) for p in pictures)
+    trouble = []
+    page.on('pageerror', lambda e: trouble.append(str(e)))
+    page.goto((tmp_path / 'out' / 'explanation.html').as_uri())
+    which = page.locator('.which')
+    assert which.locator('option').count() == len(hostile)
+    for k in (0, hostile.index('<!--<script>'), hostile.index('x' * 5000), len(hostile) - 1):
+        which.select_option(index=k)
+        assert page.locator('.structure circle').count() == len(TINY) and not trouble
+    which.select_option(index=hostile.index('<!--<script>'))
+    assert page.locator('.said').inner_text().startswith('<!--<script>: probability')
+
+
+def test_hostile_names_in_a_report(hostile, tmp_path):
+    call('report', 'a.fa', '-n', 2, '-o', 'out')
+    pictures = sorted((tmp_path / 'out' / 'pictures').glob('*.svg'))
+    assert len(pictures) == len(hostile)
+    titles = [ElementTree.parse(p).findtext('{http://www.w3.org/2000/svg}text') for p in pictures]
+    assert titles[hostile.index('<!--<script>')].startswith('<!--<script>  12 nt')
+    text = (tmp_path / 'out' / 'report.html').read_text('utf-8')
+    assert '<script' not in text and '<b>&amp;' not in text and 'x' * 99 not in text and '\u202e' not in text
+
+
+def test_hostile_names_on_a_map(hostile, tmp_path, recwarn):
+    call('latent', 'a.fa', '-o', 'map.png')
+    call('explain', 'a.fa', '-o', 'first.png')
+    assert all((tmp_path / p).read_bytes()[:4] == b'\x89PNG' for p in ('map.png', 'first.png'))
+    assert not [w for w in recwarn if 'Glyph' in str(w.message)]
+
+
+@pytest.mark.parametrize('name', ['$a$b$.fa', '-x.fa', '_y.fa', '🧬.fa', 'b%s{}.fa'])
+def test_hostile_file_names(name, tmp_path):
+    (tmp_path / name).write_bytes(fasta(MIR21))
+    r = call('detect', f'./{name}', '-o', f'./{name}.tsv')
+    assert len(table((tmp_path / f'{name}.tsv').read_text())) == 1 and 'believed' in r.stderr
+    call('encode', f'./{name}', '-o', f'./{name}.png')
+    assert (tmp_path / f'{name}.png').is_file()
+
+
+LATIN = {'name': (b'>caf\xe9 x', 'caf\ufffd'), 'description': (b'>a caf\xe9', 'a'), 'both': (b'>\xe9 \xe8', '\ufffd')}
+
+
+@pytest.mark.parametrize('where', LATIN)
+@pytest.mark.parametrize('options', ['', '--windows'])
+def test_letters_that_are_not_utf8_are_flagged(where, options, tmp_path):
+    header, name = LATIN[where]
+    good, bad = f'>é Epichloë\n{MIR21}\n'.encode(), header + f'\n{MIR21}\n'.encode()
+    (tmp_path / 'a.fa').write_bytes(
+        good + bad + header[:1] + b'x' + header[1:] + b'\nACGX\n' + good.replace(b'>', b'>2')
+    )
+    r = call('detect', *options.split(), 'a.fa', status=1)
+    rows = table(r.stdout)
+    assert [x['name'] for x in rows] == ['é', name, f'x{name}', '2é']
+    odd = ['not_utf8' in x['flags'].split(';') for x in rows]
+    assert odd == [False, True, True, False] and '2 header(s) hold letters that are not UTF-8' in r.stderr
+    assert rows[0]['probability'] == rows[1]['probability'] == rows[3]['probability']
+
+
+def test_the_whole_reason_stands_last_in_the_flags(tmp_path):
+    (tmp_path / 'a.fa').write_bytes(f'>a\n{MIR21}\n>a\nACGX\n>b;c: d\nACG;U\n'.encode())
+    why = "failed: letter '{}' at position 4; accepted are A, C, G, U (or T)".format
+    for rows in (table(call(c, 'a.fa', status=1).stdout) for c in ('detect', 'latent', 'explain')):
+        assert [x['flags'] for x in rows[-2:]] == [f'duplicate_name;{why("X")}', why(';')]
+    call('encode', 'a.fa', '-o', 'a.npz', status=1)
+    assert list(np.load(tmp_path / 'a.npz')['flags'])[1:] == [f'duplicate_name;{why("X")}', why(';')]
+
+
+def test_the_best_first_with_their_sequences(tmp_path):
+    (tmp_path / 'a.fa').write_bytes(fasta('A' * 50, MIR21, 'ACGX', MIR21[:60], MIR21))
+    plain = call('detect', 'a.fa', status=1)
+    assert plain.stderr.splitlines()[-1] == f'mirnbdev: {plain.stdout.count("	1	")} of 5 believed; 1 failed'
+    rows = table(plain.stdout)
+    best = table(call('detect', 'a.fa', '--sort', '--sequence', status=1).stdout)
+    order = sorted(rows, key=lambda x: -float(x['probability'] or -1))
+    assert [{k: v for k, v in x.items() if k != 'sequence'} for x in best] == order
+    assert [x['sequence'] for x in best if x['name'] in ('r1', 'r4')] == [MIR21] * 2 and best[-1]['sequence'] == ''
+    long = 'A' * 30 + MIR21 + 'A' * 30
+    (tmp_path / 'b.fa').write_bytes(fasta('A' * 90, long))
+    best = table(call('detect', 'b.fa', '--windows', '--sort', '--sequence').stdout)
+    assert [x['name'] for x in best] == ['r1', 'r0'] and best[1]['sequence'] == ''
+    assert best[0]['sequence'] == long[int(best[0]['start']) - 1 : int(best[0]['end'])]
+
+
+def test_windows_show_progress_within_a_record(tmp_path, monkeypatch):
+    done = []
+
+    class Bar:
+        write = staticmethod(lambda *args, **kwargs: None)
+        __init__ = lambda self, *args, **kwargs: None
+        __enter__ = lambda self: self
+        __exit__ = lambda self, *args: None
+        update = lambda self, n: done.append(n)
+
+    monkeypatch.setattr('mirnbdev.cli.tqdm', Bar)
+    (tmp_path / 'a.fa').write_bytes(fasta('A' * 60_000, MIR21))
+    call('detect', '--windows', 'a.fa', '-j', '1')
+    assert sum(done) == 60_000 + len(MIR21) and len(done) > 2
+
+
+def test_a_folder_used_again(tmp_path):
+    (tmp_path / 'a.fa').write_bytes(fasta(MIR21, MIR21[:60], TINY))
+    (tmp_path / 'b.fa').write_text(f'>other\n{TINY}\n')
+    kept = ('mine.txt', 'pictures/mine.png', 'pictures/1_mine.png')
+    (tmp_path / 'out' / 'pictures').mkdir(parents=True)
+    for name in kept:
+        (tmp_path / 'out' / name).write_text('mine')
+    files = lambda: {p.relative_to(tmp_path / 'out').as_posix() for p in (tmp_path / 'out').rglob('*') if p.is_file()}
+    own = {'scores.tsv', 'explanation.html'}
+    call('explain', 'a.fa', '-o', 'out')
+    assert files() == {*kept, *own, *(f'pictures/0{k}_r{k - 1}.png' for k in (1, 2, 3))}
+    call('explain', 'b.fa', '-o', 'out')
+    assert files() == {*kept, *own, 'pictures/01_other.png'}
+    (tmp_path / 'out' / 'pictures' / '01_other.svg').write_text('of an earlier report')
+    call('report', 'a.fa', '-n', 1, '-o', 'out')
+    own |= {'report.html', 'simulated.fa', 'simulated.tsv', 'pictures/simulated.png', 'pictures/scores.png'}
+    drawn = {'pictures/01_other.png', *(f'pictures/0{k}_r{k - 1}.svg' for k in (1, 2, 3))}
+    assert files() == {*kept, *own, *drawn}
+    assert all((tmp_path / 'out' / name).read_text() == 'mine' for name in kept)
+
+
+def test_after_an_error_a_folder_is_as_it_was(tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(28, 'No space left on device', 'somewhere')
+
+    (tmp_path / 'a.fa').write_bytes(fasta(TINY, TINY))
+    call('explain', 'a.fa', '-o', 'used')
+    before = {p: p.stat().st_mtime_ns for p in sorted((tmp_path / 'used').rglob('*'))}
+    monkeypatch.setattr('mirnbdev.saliency.write_explanation', full)
+    monkeypatch.setattr('mirnbdev.report.report_page', full)
+    for command in ('explain a.fa -o used', 'explain a.fa -o new/folder', 'report a.fa -n 1 -o new'):
+        assert 'somewhere: No space left' in call(*command.split(), status=1).stderr
+        left = {p: p.stat().st_mtime_ns for p in sorted((tmp_path / 'used').rglob('*'))}
+        assert left == before and sorted(p.name for p in tmp_path.iterdir()) == ['a.fa', 'used']
+
+
+def test_an_output_that_is_a_link_is_written_through(tmp_path):
+    (tmp_path / 'a.fa').write_bytes(fasta(TINY))
+    (tmp_path / 'far').mkdir()
+    (tmp_path / 'out').mkdir()
+    for link, target in {'x.tsv': 'far/x', 'out/scores.tsv': '../far/y'}.items():
+        (tmp_path / link).symlink_to(target)
+    (tmp_path / 'far' / 'y').write_text('old')
+    call('detect', 'a.fa', '-o', 'x.tsv')
+    call('explain', 'a.fa', '-o', 'out')
+    assert (tmp_path / 'x.tsv').is_symlink() and len(table((tmp_path / 'far' / 'x').read_text())) == 1
+    assert (tmp_path / 'out' / 'scores.tsv').is_symlink() and len(table((tmp_path / 'far' / 'y').read_text())) == len(
+        TINY
+    )
+
+
+COMMANDS = ('encode', 'detect', 'simulate', 'score', 'explain', 'latent', 'report', 'train detector', 'train generator')
+
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_help_explains_output_and_exit_status(command):
+    text = call(*command.split(), '--help', env={'COLUMNS': '80'}).stdout
+    words = ' '.join(text.split())
+    assert max(map(len, text.splitlines())) <= 80 and 'Exit status: 0 all is well; 1 ' in words and 'Example: ' in words
+    assert re.search('-o, --output PATH +Where to write: (a folder|[.])', words)
+
+
+def test_the_list_of_commands_is_not_cut():
+    text = call('--help', env={'COLUMNS': '80'}).stdout
+    commands = text.split('Commands:')[1]
+    assert '...' not in commands and len(commands.split('\n')) == 8 + 2 and max(map(len, text.splitlines())) <= 80
+
+
+def test_version():
+    assert call('--version').stdout == f'mirnbdev {__version__}\n'
+
+
+CHOICES = {'explain a.fa --method': 'mutagenesis', 'simulate --clade': 'Nematoda', 'simulate --label': 'pseudo'}
+
+
+@pytest.mark.parametrize('option', [*CHOICES, 'latent a.fa --label'])
+def test_choices_are_shown_as_choices(option, tmp_path):
+    (tmp_path / 'a.fa').write_bytes(fasta(MIR21))
+    wanted = CHOICES.get(option, 'pseudo')
+    said = ' '.join(call(*option.split(), 'wrong', status=2).stderr.split())
+    assert "'wrong' is not one of" in said and f"'{wanted}'" in said
+    shown = ' '.join(call(option.split()[0], '--help').stdout.split())
+    assert re.search(rf'{option.split()[-1]} (.precursor[|]pseudo.|[A-Z]+ [^-]*One of [^.]*{wanted})', shown)
+
+
+def test_detect_loads_only_what_it_needs(tmp_path):
+    (tmp_path / 'a.fa').write_bytes(fasta(MIR21))
+    code = (
+        'import sys; from mirnbdev.cli import detect_command; detect_command("a.fa", jobs=1); '
+        'print(sorted({"pandas", "sklearn", "scipy.stats", "matplotlib", "captum"} & set(sys.modules)))'
+    )
+    r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert r.stdout.splitlines()[-1] == '[]', r.stdout + r.stderr
+
+
+def test_latents_as_table_and_map_in_a_folder(tmp_path):
+    (tmp_path / 'a.fa').write_bytes(fasta(MIR21, MIR21[:60], 'ACGX'))
+    r = call('latent', 'a.fa', '-o', 'out', status=1)
+    assert 'shows 2 of 3 records' in r.stderr and sorted(os.listdir('out')) == ['latents.tsv', 'map.png']
+    assert len(table((tmp_path / 'out' / 'latents.tsv').read_text())) == 3
+    (tmp_path / 'b.fa').write_bytes(fasta('A' * 30))
+    assert 'no record could be encoded' in call('latent', 'b.fa', '-o', 'b.png', status=1).stderr
 
 
 def test_latents_of_what_can_be_written(tmp_path):

@@ -128,3 +128,20 @@ def test_damaged_cache_is_fetched_again(server, fetch, tmp_path):
     serve(server, '/a', TEXT)
     fetch('/a').write_bytes(b'half')
     assert fetch('/a').read_bytes() == TEXT and server.asked == ['/a', '/a']
+
+
+def test_nothing_is_written_before_a_download_is_whole(server, fetch, tmp_path, monkeypatch):
+    "So a killed download leaves nothing."
+    serve(server, '/a', TEXT)
+    seen, serve_page = [], Handler.do_GET
+    monkeypatch.setattr(Handler, 'do_GET', lambda self: (seen.append(left(tmp_path)), serve_page(self)))
+    fetch('/a')
+    assert seen == [[]] and left(tmp_path) == [tmp_path / NAME]
+
+
+def test_a_cache_that_cannot_be_written_is_named(server, fetch, tmp_path):
+    serve(server, '/a', TEXT)
+    (tmp_path / 'mirbase').write_text('a file, where a folder is needed')
+    with pytest.raises(OSError, match='mirbase') as e:
+        fetch('/a')
+    assert not isinstance(e.value, ConnectionError) and server.asked == []

@@ -22,9 +22,11 @@ from sklearn.preprocessing import FunctionTransformer
 from typer.testing import CliRunner
 
 from mirnbdev.cli import app
-from mirnbdev.cnn import Detector, as_images
+from mirnbdev.cnn import Detector, as_images, train_on, verdict
+from mirnbdev.generator import Generator, train_generator_on
 from mirnbdev.hairpin import fold
-from mirnbdev.training import Run
+from mirnbdev.sets import read_training_set
+from mirnbdev.training import WEIGHTS, Run, training_folder
 
 COMMAND = str(Path(sys.executable).with_name('mirnbdev'))
 TRAIN = ('--pos', 'pos.fa', '--neg', 'neg.fa', '-o', 'model', '--epochs', '8')
@@ -115,7 +117,8 @@ def test_a_folder_that_detect_uses(files, monkeypatch):
     assert card['trained_on']['pos']['records'] == 24 and len(card['trained_on']['neg']['sha256']) == 64
     assert sum(sum(x.values()) for x in card['records'].values()) == 48
     measures = ('AUROC', 'AUPR', 'sensitivity', 'specificity')
-    assert set(card['test']) == {f'all/{who}/{m}' for who in ('detector', 'baseline') for m in measures}
+    assert set(card['test']) == {f'all/{who}/{m}' for who in ('detector', 'baseline', 'shipped') for m in measures}
+    assert set(card['AUROC_gain']) == {'baseline', 'shipped'} and 'than the shipped detector' in verdict(card)
     assert (files / 'model' / 'curves.png').read_bytes()[:4] == b'\x89PNG'
     rows = list(csv.DictReader(call('detect', 'pos.fa', '--model', 'model').stdout.splitlines(), delimiter='\t'))
     p = Detector.load(files / 'model').predict_proba([fold(s) for s in toys(24)[0]])[:, 1]
@@ -200,6 +203,103 @@ def test_a_damaged_checkpoint(copied):
     assert r.exit_code == 1 and 'detector.checkpoint: a damaged checkpoint; delete it' in r.stderr, r.stderr
 
 
+def flip(data, rng):
+    "One bit of `data` changed."
+    at = rng.randrange(len(data))
+    return data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :]
+
+
+def test_a_checkpoint_with_a_wrong_bit(copied):
+    whole = train_on(read_training_set('pos.fa', 'neg.fa', n_jobs=1), 'whole', epochs=2, n_jobs=1)
+    stop(signal.SIGKILL, copied, args=(*TRAIN[:-1], '40'))
+    checkpoint, rng = copied / 'model' / 'detector.checkpoint', random.Random(0)
+    data = checkpoint.read_bytes()
+    for _ in range(3):  # the page Training tries more
+        checkpoint.write_bytes(flip(data, rng))
+        with pytest.raises(ValueError, match='detector.checkpoint: a damaged checkpoint; delete it'):
+            train_on(read_training_set('pos.fa', 'neg.fa', n_jobs=1), 'model', epochs=40, n_jobs=1)
+    checkpoint.unlink()
+    again = train_on(read_training_set('pos.fa', 'neg.fa', n_jobs=1), 'model', epochs=2, n_jobs=1)
+    assert again.card == whole.card
+    same_files(copied / 'model', copied / 'whole', 'detector.safetensors', 'detector.json')
+
+
+@pytest.mark.parametrize('model', [Detector, Generator])
+def test_weights_with_a_wrong_bit(model, tmp_path):
+    kind, rng = model.kind, random.Random(0)
+    weights, card = ((WEIGHTS / f'{kind}.{ending}').read_bytes() for ending in ('safetensors', 'json'))
+    (tmp_path / f'{kind}.json').write_bytes(card)
+    for _ in range(25):
+        (tmp_path / f'{kind}.safetensors').write_bytes(flip(weights, rng))
+        with pytest.raises(ValueError, match=f'{kind}.safetensors: not the file that {kind}.json describes'):
+            model.load(tmp_path)
+    for part in (weights[:-4], weights + b'0', b''):
+        (tmp_path / f'{kind}.safetensors').write_bytes(part)
+        with pytest.raises(ValueError, match='it was damaged or replaced'):
+            model.load(tmp_path)
+
+
+@pytest.mark.parametrize('model', [Detector, Generator])
+def test_cards_without_an_entry_or_with_a_wrong_one(model, tmp_path):
+    kind, shipped = model.kind, json.loads((WEIGHTS / f'{model.kind}.json').read_text())
+    (tmp_path / f'{kind}.safetensors').write_bytes((WEIGHTS / f'{kind}.safetensors').read_bytes())
+    load = lambda card: (tmp_path / f'{kind}.json').write_text(json.dumps(card)) and model.load(tmp_path)
+    needed = ['kind', 'versions', 'config', 'seed', 'sha256', 'records', 'history']
+    needed += ['calibration', 'threshold'] if model is Detector else ['alphabet']
+    wrong = {name: [None, [], 'x', {}] for name in needed}
+    if model is Detector:
+        nan, inf = float('nan'), float('inf')
+        wrong['threshold'] += [nan, inf, -0.1, 1.5, '0.8', True]
+        wrong['calibration'] += [shipped['calibration'] | {k: nan} for k in shipped['calibration']]
+        wrong['range'] = [{'length': [2, 1]}, {'length': [nan, 1]}, {'size': [1, 2]}, {'length': [1]}, []]
+    assert load(shipped).card == {k: v for k, v in shipped.items() if k != 'sha256'}
+    for name in needed:
+        with pytest.raises(ValueError, match=f'{kind}.json: the card has no entry {name!r}'):
+            load({k: v for k, v in shipped.items() if k != name})
+    for name, values in wrong.items():
+        for value in values:
+            with pytest.raises(ValueError, match=rf'{kind}.json: (entry {name!r}|the card of a|the card has no entry)'):
+                load(shipped | {name: value})
+    for size in shipped['config']:
+        for value in (None, 'x', -1, [], float('nan'), [1.5]):
+            with pytest.raises(ValueError, match=f'{kind}.json: entry {size!r}'):
+                load(shipped | dict(config=shipped['config'] | {size: value}))
+    for card in ({}, [], 'card', 3, None):
+        with pytest.raises(ValueError, match=f'{kind}.json: (the card has no entry|not a card)'):
+            load(card)
+
+
+def test_two_trainings_in_one_folder(copied):
+    data = read_training_set('pos.fa', 'neg.fa', n_jobs=1)
+    with training_folder('model', 'detector'):
+        r = train(*TRAIN)
+        assert r.exit_code == 1 and 'model: another training of a detector is running there' in r.stderr, r.stderr
+        for call_again in (lambda: train_on(data, 'model'), lambda: Detector().fit([], [], folder='model')):
+            with pytest.raises(ValueError, match='another training of a detector is running there'):
+                call_again()
+    assert not list((copied / 'model').iterdir())
+    stop(signal.SIGKILL, copied, args=(*TRAIN[:-1], '40'))  # its lock ends with it
+    (copied / 'model' / '.detector.checkpoint.half').touch()
+    (copied / 'model' / 'detector.checkpoint').unlink()
+    train_on(data, 'model', epochs=1, n_jobs=1)
+    written = ['curves.png', 'detector.json', 'detector.safetensors']
+    assert sorted(p.name for p in (copied / 'model').iterdir()) == written
+
+
+def test_one_job_starts_no_other_process(copied):
+    code = (
+        'from mirnbdev.cnn import train_on; from mirnbdev.sets import read_training_set\n'
+        'from mirnbdev.generator import train_generator_on\n'
+        "data = read_training_set('pos.fa', 'neg.fa', n_jobs=1)\n"
+        "train_on(data, 'one', epochs=1, n_jobs=1)\n"
+        'import sys\n'
+        "started = sys.modules.get('joblib.externals.loky.reusable_executor')\n"
+        'assert started is None or started._executor is None\n'
+    )
+    r = subprocess.run([sys.executable, '-c', code], cwd=copied, env=ONE_THREAD, capture_output=True, text=True)
+    assert r.returncode == 0, r.stderr
+
+
 @pytest.fixture
 def hairpins(tmp_path, monkeypatch):
     "A folder with stems, and with stems that have mismatches."
@@ -227,6 +327,15 @@ def test_a_generator_stopped_and_resumed_that_simulate_uses(hairpins, monkeypatc
     monkeypatch.setenv('MIRNBDEV_DATA', str(hairpins))
     r = call('simulate', '--model', 'model', '-n', '3', '--length', '60', '-j', '1')
     assert r.exit_code == 0 and [len(l.split('\t')[1]) for l in r.stdout.splitlines()[1:]] == [60] * 3, r.stderr
+
+
+@pytest.mark.parametrize('train_own', [train_on, train_generator_on])
+def test_from_the_shipped_weights(train_own, hairpins):
+    data = read_training_set('pos.fa', 'neg.fa', n_jobs=1)
+    fine, fresh = (train_own(data, name, epochs=1, from_shipped=name == 'fine') for name in ('fine', 'fresh'))
+    assert 'miRBase 21' in fine.card['started_from'] and 'started_from' not in fresh.card
+    assert fine.card['trained_on'] == data.files and type(fine).load('fine').card == fine.card
+    assert fine.history.validation[0] < fresh.history.validation[0]
 
 
 def test_what_a_generator_cannot_write_is_said(hairpins):

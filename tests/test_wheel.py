@@ -24,7 +24,7 @@ def test_wheel_is_complete(tmp_path):
     missing = {str(p.relative_to(src)) for p in (src / 'mirnbdev').rglob('*') if p.is_file()} - names
     assert not missing, sorted(missing)
     assert {'weights', 'splits', 'templates'} <= {n.split('/')[1] for n in names}
-    assert 'mirnbdev = mirnbdev.cli:main' in scripts or 'mirnbdev=mirnbdev.cli:main' in scripts
+    assert 'mirnbdev=mirnbdev.__main__:main' in scripts.replace(' ', '')
 
 
 IMPORT_ALL = """import importlib, pkgutil, sys, mirnbdev

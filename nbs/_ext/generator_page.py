@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 
 from mirnbdev import cvae
 from mirnbdev.data import well_known
-from mirnbdev.encoding import COLOUR, COLUMNS, MAY_FOLLOW, STRENGTH, SYMBOLS, hairpin_flags
+from mirnbdev.encoding import COLOUR, COLUMNS, IMAGE_WIDTH, MAY_FOLLOW, STRENGTH, SYMBOLS, hairpin_flags
 from mirnbdev.factors import CORE_FACTORS, factor_label
 from mirnbdev.generator import Generator
 from mirnbdev.hairpin import COLOURS, fold
@@ -108,9 +108,9 @@ def drawing():
 
 def rules():
     "How debts are scaled, and how energy is caught up with; see `HairpinCVAE.debts`."
-    debts = dict(behind=cvae.BEHIND, small=cvae.SMALL_DEBT, rest=cvae.REST, largestRest=cvae.LARGEST_REST)
-    debts |= dict(total=cvae.TOTAL, leastLeft=cvae.LEAST_LEFT)
-    return dict(width=cvae.WORD_WIDTH, gain=Generator.load().model.config.energy_gain, debts=debts)
+    debts = dict(behind=cvae.BEHIND_SCALE, small=cvae.SMALL_DEBT_SCALE, rest=cvae.REST_SCALE)
+    debts |= dict(largestRest=cvae.REST_LIMIT, total=cvae.TOTAL_SCALE, leastLeft=cvae.LEAST_LEFT)
+    return dict(width=IMAGE_WIDTH, gain=Generator.load().model.config.energy_gain, debts=debts)
 
 
 def offered():
