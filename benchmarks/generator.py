@@ -27,14 +27,14 @@ from common import (
     words,
     write,
 )
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, r2_score, roc_auc_score
 
 from mirnbdev import sets
 from mirnbdev.cnn import Detector
 from mirnbdev.cvae import CONDITIONS, MFE, GeneratorConfig, measure_conditions
 from mirnbdev.encoding import column_word, encode, word_array
 from mirnbdev.factors import CORE_FACTORS, measure_factors
-from mirnbdev.generator import TOGETHER, Generator, control_table, r_squared, recall_table
+from mirnbdev.generator import TOGETHER, Generator, recall_table
 from mirnbdev.hairpin import pair_f1
 from mirnbdev.scorecard import scorecard
 
@@ -145,9 +145,8 @@ def ranking(y, p):
 
 
 def control():
-    "Asked and obtained; and the detector's ranking of samples of both labels, beside that of natural hairpins."
+    "Measure the detector's ranking of samples of both labels, beside that of natural hairpins."
     g, detector = Generator.load(), Detector.load()
-    write('control', control_table(g, wanted(N)).round(3))
     asked = [h for label in (1, 0) for h in g.sample(N, label=label, seed=label).refolded]
     score, test = lambda hairpins: detector.predict_proba(hairpins)[:, 1], side('test')
     rows = {
@@ -161,7 +160,7 @@ def energy_met(asked, s, clusters):
     "How well energy is met, how many designs fold exactly as written, and the share of G-U among their pairs."
     got, gu_pairs = measure_conditions(s.refolded)[:, MFE], measure_factors(s.refolded)[:, GU_PAIRS]
     each = pd.DataFrame(dict(miss=abs(got - asked), exact=s.folds_as_designed, gu_pairs=gu_pairs), dtype=float)
-    return bootstrap(lambda i: pd.Series(dict(R2=r_squared(asked[i], got[i]), **each.iloc[i].mean())), clusters)
+    return bootstrap(lambda i: pd.Series(dict(R2=r2_score(asked[i], got[i]), **each.iloc[i].mean())), clusters)
 
 
 def gain():

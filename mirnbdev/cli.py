@@ -1105,7 +1105,7 @@ def latent_command(
 Known = Annotated[
     str | None,
     typer.Argument(
-        metavar='[FASTA]',
+        metavar='FASTA',
         help='Known precursors to compare with; a dozen human ones if not given.',
         callback=_readable,
     ),

@@ -517,17 +517,18 @@ def fit(
     return self
 
 # %% ../nbs/07_cnn.ipynb #62783e0b
-def _test_table(d, p, baseline, thresholds):
-    "Measure detector and baseline against all negatives, and against each kind."
+def _test_table(records, scores, thresholds):
+    "Measure each method, by its name, against all negatives and against each kind."
     import pandas as pd
 
     from mirnbdev.sets import detection_metrics
 
-    out = {}
-    for source in ('all', *d.source.unique()[1:]):
-        keep = ((d.label == 1) | (d.source == source) | (source == 'all')).to_numpy()
-        for who, q, t in zip(('detector', 'baseline'), (p, baseline), thresholds):
-            out[source, who] = detection_metrics(d.label[keep], q[keep], d.cluster[keep], threshold=t).stack()
+    out, r = {}, records
+    for source in ('all', *r.source[r.label == 0].unique()):
+        keep = ((r.label == 1) | (r.source == source) | (source == 'all')).to_numpy()
+        for who, p in scores.items():
+            numbers = detection_metrics(r.label[keep], p[keep], r.cluster[keep], threshold=thresholds[who])
+            out[source, who] = numbers.stack()
     return pd.DataFrame(out).T
 
 # %% ../nbs/07_cnn.ipynb #af51fbaf

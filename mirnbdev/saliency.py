@@ -37,9 +37,9 @@ from captum.attr import (
 from torch import Tensor, nn
 
 # %% ../nbs/12_saliency.ipynb #3429b6f7
-from .cnn import BATCH, Detector, images_to_tensor
+from .cnn import BATCH, KERNEL, Detector, images_to_tensor
 from .data import dinucleotide_shuffle
-from .encoding import HEIGHT, UP, encode, png
+from .encoding import HEIGHT, IMAGE_WIDTH, UP, encode, png
 from mirnbdev.hairpin import (
     COLOURS,
     NUCLEOTIDES,
@@ -65,7 +65,7 @@ def _letter_numbers(text):
 # %% ../nbs/12_saliency.ipynb #0a9148e2
 def nucleotide_map(
     h: Hairpin,
-    width: int = 100,  # Columns of the image
+    width: int = IMAGE_WIDTH,  # Columns of the image
 ) -> np.ndarray:  # (2, width) int: number, from 0, of the nucleotide of each column, on the 5' and the 3' arm; -1: none
     "Find the nucleotide that each column of the image belongs to."
     a = arms(h)
@@ -146,7 +146,7 @@ def _gradient_shap(net, x, baselines, steps):
     return PixelScores(torch.cat([a for a, _ in parts]), torch.stack([d.mean() for _, d in parts]))
 
 # %% ../nbs/12_saliency.ipynb #9f557dff
-PATCH = 3  # columns that occlusion hides at a time: as many as a convolution of the detector sees
+PATCH = KERNEL  # columns that occlusion hides at a time: as many as a convolution of the detector sees
 PATCHES_AT_A_TIME = 16  # bounds the memory; the result is the same
 
 # %% ../nbs/12_saliency.ipynb #da8efd58
@@ -197,7 +197,7 @@ _CAPTUM = dict(
 )
 METHODS = (*_CAPTUM, 'mutagenesis')
 BASELINES = ('white', 'shuffled')
-STEPS = 64  # points between baseline and image: integrated gradients then miss 3 % at most on well-known precursors
+STEPS = 64  # points between baseline and image: integrated gradients then miss less than 5 %, on average
 
 # %% ../nbs/12_saliency.ipynb #9f508da6
 def captum_attribution(
@@ -248,7 +248,7 @@ def _mutagenesis_maps(model, hairpins, n_jobs, device):
         loss, owner = np.append(-np.nanmean(changes, 1), 0), nucleotide_map(h)  # the last loss: of the background
         columns = np.bincount(owner.ravel() + 1, minlength=len(h) + 1)[owner + 1]  # of the same nucleotide
         pixels.append(columns_to_pixels(loss[owner] / np.maximum(columns, 1), image))
-    return np.reshape(pixels, (-1, HEIGHT, 100)), np.full(len(hairpins), np.nan)
+    return np.reshape(pixels, (-1, HEIGHT, IMAGE_WIDTH)), np.full(len(hairpins), np.nan)
 
 # %% ../nbs/12_saliency.ipynb #e653560b
 class Attribution(NamedTuple):
@@ -259,14 +259,14 @@ class Attribution(NamedTuple):
     delta: np.ndarray  # (n,), sum of the scores minus the difference they explain; NaN: the method promises no sum
 
 # %% ../nbs/12_saliency.ipynb #e7216796
-SHUFFLED_BASELINES = 5  # of each hairpin: scores by two such sets agree by rank correlation .8, by two single ones .4
+SHUFFLED_BASELINES = 5  # of each hairpin; our choice: several, since shuffles differ
 HAIRPINS_AT_A_TIME = 16  # bounds the memory
 
 # %% ../nbs/12_saliency.ipynb #a7c0d5af
 def _baselines(hairpins, baseline, seed):
     "Baselines (k, n, 3, 25, 100) of each hairpin, as 1 - image."
     if baseline == 'white':
-        return torch.zeros(1, len(hairpins), 3, HEIGHT, 100)
+        return torch.zeros(1, len(hairpins), 3, HEIGHT, IMAGE_WIDTH)
     shuffle = lambda h, k: dinucleotide_shuffle(h.sequence, seed=seed * SHUFFLED_BASELINES + k)
     sets = [[fold(shuffle(h, k), h.name, iupac=True) for h in hairpins] for k in range(SHUFFLED_BASELINES)]
     return torch.stack([1 - images_to_tensor(encode(s).images) for s in sets])
@@ -274,7 +274,7 @@ def _baselines(hairpins, baseline, seed):
 # %% ../nbs/12_saliency.ipynb #1bf4a741
 def _captum_maps(model, hairpins, method, baseline, steps, seed, device):
     "Pixels (n, 25, 100) and delta (n,) by one of Captum's methods, some hairpins at a time."
-    net, parts = InvertedInput(model.model), [(np.zeros((0, HEIGHT, 100)), np.zeros(0))]
+    net, parts = InvertedInput(model.model), [(np.zeros((0, HEIGHT, IMAGE_WIDTH)), np.zeros(0))]
     with inference(net, device) as there, torch.enable_grad(), seeded(seed):
         for start in range(0, len(hairpins), HAIRPINS_AT_A_TIME):
             some = hairpins[start : start + HAIRPINS_AT_A_TIME]
@@ -445,8 +445,17 @@ def average_map(
         raise ValueError(f"at: choose 'loop' or 'base', not {at!r}")
     if at == 'loop':
         return pixels.mean(0)
-    last = [min(len(a.loop) + len(a.pairs), 100) for a in map(arms, list_hairpins(hairpins))]
+    last = [min(len(a.loop) + len(a.pairs), IMAGE_WIDTH) for a in map(arms, list_hairpins(hairpins))]
     return np.mean([np.roll(p, -n, 1) for p, n in zip(pixels, last)], 0)
+
+# %% ../nbs/12_saliency.ipynb #658186c3
+def _plot_average(ax, average, top, at):
+    "Plot one average map; columns are counted from the loop, or back from the base."
+    first = 0 if at == 'loop' else -IMAGE_WIDTH
+    edges = first - 0.5, first + IMAGE_WIDTH - 0.5, HEIGHT - 0.5, -0.5
+    how = dict(cmap=signed_colours(), vmin=-top, vmax=top, interpolation='nearest', extent=edges, aspect='auto')
+    ax.set(ylabel='row', xlabel='column from the terminal loop' if at == 'loop' else 'column before the base')
+    return ax.imshow(average, **how)
 
 # %% ../nbs/12_saliency.ipynb #ceced365
 def plot_averages(
@@ -458,22 +467,9 @@ def plot_averages(
 
     fig, axes = plt.subplots(len(maps), 1, figsize=(9, 2.3 * len(maps)), dpi=80, layout='constrained', squeeze=False)
     top = max(np.abs(m).max() for m in maps.values())
-    first = 0 if at == 'loop' else -100
-    for ax, (title, m) in zip(axes[:, 0], maps.items()):
-        shown = ax.imshow(
-            m,
-            cmap=signed_colours(),
-            vmin=-top,
-            vmax=top,
-            interpolation='nearest',
-            extent=(first - 0.5, first + 99.5, 24.5, -0.5),
-            aspect='auto',
-        )
-        ax.set(
-            title=title,
-            ylabel='row',
-            xlabel='column from the terminal loop' if at == 'loop' else 'column before the base',
-        )
+    for ax, (title, average) in zip(axes[:, 0], maps.items()):
+        shown = _plot_average(ax, average, top, at)
+        ax.set(title=title)
     fig.colorbar(shown, ax=axes, label='mean score of a pixel (logit)', shrink=0.6)
     plt.close(fig)
     return fig
@@ -549,6 +545,29 @@ def _view(model, h, method, device):
         f'<img alt="structure" src="{structure}"><br><img alt="attribution" src="{data_uri(out.getvalue())}">'
     )
 
+# %% ../nbs/12_saliency.ipynb #a89af699
+def _controls(hairpins, method):
+    "Make the widgets: a hairpin to choose, a sequence to paste, a method to choose, and the view."
+    import ipywidgets as widgets
+
+    pick = widgets.Dropdown(options=[(short_name(h.name), h) for h in hairpins], description='hairpin')
+    paste = widgets.Text(
+        placeholder='or paste a sequence and press Enter', continuous_update=False, layout=dict(width='34rem')
+    )
+    return pick, paste, widgets.Dropdown(options=METHODS, value=method, description='method'), widgets.HTML()
+
+# %% ../nbs/12_saliency.ipynb #f07cdad3
+def _connect(pick, paste, how, show):
+    "Call `show` whenever a control changes; to choose a hairpin clears the pasted sequence."
+
+    def choose(change):
+        paste.value = ''
+        show()
+
+    pick.observe(choose, 'value')
+    for control in (paste, how):
+        control.observe(show, 'value')
+
 # %% ../nbs/12_saliency.ipynb #393b2a66
 def explore(
     model: Detector,
@@ -559,26 +578,16 @@ def explore(
     "Choose one of `hairpins`, or paste a sequence, and see what speaks for a precursor."
     import ipywidgets as widgets
 
-    pick = widgets.Dropdown(options=[(short_name(h.name), h) for h in list_hairpins(hairpins)], description='hairpin')
-    paste = widgets.Text(
-        placeholder='or paste a sequence and press Enter', continuous_update=False, layout=dict(width='34rem')
-    )
-    how, view = widgets.Dropdown(options=METHODS, value=method, description='method'), widgets.HTML()
+    pick, paste, how, view = _controls(list_hairpins(hairpins), method)
 
-    def show(_=None):
+    def show(change=None):
         try:
             h = fold(paste.value, 'pasted', iupac=True) if paste.value.strip() else pick.value
             view.value = _view(model, h, how.value, device)
         except ValueError as e:
             view.value = f'<p style="color:#b30000">{escape(str(e))}</p>'
 
-    def choose(change):
-        paste.value = ''
-        show()
-
-    pick.observe(choose, 'value')
-    for w in (paste, how):
-        w.observe(show, 'value')
+    _connect(pick, paste, how, show)
     show()
     box = widgets.VBox([widgets.HBox([pick, how]), paste, view])
     box.add_class('mirnbdev-explorer')

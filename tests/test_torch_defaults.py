@@ -38,9 +38,7 @@ def changed(dtype=None, device=None, inference=False, autocast=False):
 
 
 CHANGES = {
-    'float64': dict(dtype=torch.float64),
     'half': dict(dtype=torch.bfloat16),
-    'meta': dict(device='meta'),
     'float64 on meta': dict(dtype=torch.float64, device='meta'),
     'inference mode': dict(inference=True),
     'autocast': dict(autocast=True),

@@ -118,13 +118,20 @@ def row(name, kind, default, meaning):
     return '| ' + ' | '.join(c.replace('|', r'\|') for c in cells) + ' |'
 
 
+def text(node):
+    "A text of the source; what is filled in when it runs is an ellipsis."
+    if isinstance(node, ast.JoinedStr):
+        return ''.join(v.value if isinstance(v, ast.Constant) else '…' for v in node.values)
+    return ast.literal_eval(node)
+
+
 def entry(name, node, source, module):
     "MyST for one exported symbol: a `py` domain directive with its docstring and a table of its parameters."
     notes, options = comments(source), [f':module: {module}']
     if isinstance(node, (ast.Assign, ast.AnnAssign)):
         kind, signature, rows = 'data', '', []
         doc = notes.get(node.end_lineno) or next(
-            (ast.literal_eval(k.value) for k in ast.walk(node) if isinstance(k, ast.keyword) and k.arg == 'help'), ''
+            (text(k.value) for k in ast.walk(node) if isinstance(k, ast.keyword) and k.arg == 'help'), ''
         )
         value = ast.unparse(node.value)
         if len(value) < 60 and ast.unparse(node).startswith(f'{name} '):
