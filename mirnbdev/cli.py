@@ -35,6 +35,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Annotated, NamedTuple
 
+# %% ../nbs/18_cli.ipynb #86e1c100
 import numpy as np
 import typer
 from fastcore.basics import patch
@@ -42,7 +43,18 @@ from tqdm import tqdm
 
 from . import __version__
 from .encoding import HEIGHT, encode, hairpin_flags, png, stack_images
-from .hairpin import Failed, Hairpin, Record, arms, chunks, fold_many, open_whole, read_fasta, short_name
+from mirnbdev.hairpin import (
+    Failed,
+    Hairpin,
+    Record,
+    arms,
+    chunks,
+    fold_many,
+    open_whole,
+    read_fasta,
+    read_lines,
+    short_name,
+)
 from .templates import old_pictures, open_folder, picture_names, plot_name
 
 # %% ../nbs/18_cli.ipynb #d8842541
@@ -807,12 +819,17 @@ def _split(r: Record) -> tuple[Record, str]:  # The record without it, and its s
 # %% ../nbs/18_cli.ipynb #a00f78b2
 def _table_records(path):
     "Read the records of a table that `simulate` wrote, each with its structure behind the sequence."
-    import pandas as pd
-
-    d = pd.read_csv(path, sep='\t', dtype=str, keep_default_na=False)
-    if missing := {'name', 'sequence', 'designed'} - set(d):
-        raise ValueError(f'{path}: no column {" or ".join(sorted(missing))}; a table must be one of simulate')
-    return map(Record, d.name, d.sequence + d.designed)
+    columns = None
+    for k, line in read_lines(path):
+        row = dict(zip(columns or (), line.split('\t')))
+        if columns is None:
+            columns = line.split('\t')
+            if missing := {'name', 'sequence', 'designed'} - set(columns):
+                raise ValueError(f'{path}: no column {" or ".join(sorted(missing))}; a table must be one of simulate')
+        elif line and not row.keys() >= {'name', 'sequence', 'designed'}:
+            raise ValueError(f'{path}: line {k} is cut: {len(row)} of {len(columns)} columns')
+        elif line:
+            yield Record(row['name'], row['sequence'] + row['designed'])
 
 # %% ../nbs/18_cli.ipynb #21e3db04
 def _designed(h, structure):

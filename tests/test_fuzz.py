@@ -11,6 +11,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mirnbdev.cli import _table_records
 from mirnbdev.encoding import (
     COLOUR,
     END,
@@ -40,7 +41,7 @@ from mirnbdev.hairpin import (
     write_fasta,
 )
 
-TARGETS = 10  # tests below
+TARGETS = 11  # tests below
 INPUTS = int(os.environ.get('FUZZ', 1000)) // TARGETS  # of each test
 
 fuzz = settings(
@@ -121,6 +122,14 @@ def test_dot_bracket_has_a_hairpin_for_each_structure(tmp_path, data):
     (tmp_path / 'x').write_bytes(data)
     if (found := read(read_dot_bracket, tmp_path / 'x')) is not None and data[:2] != b'\x1f\x8b':
         assert len(found) == sum(bool(re.match(r'[().]+(\s*$|\s+\()', line)) for line in lines(data)) > 0
+
+
+@fuzz
+@given(data)
+def test_a_table_of_designs_has_a_record_for_each_line(tmp_path, data):
+    (tmp_path / 'x.tsv').write_bytes(table := b'name\tsequence\tdesigned\n' + data)
+    if (found := read(_table_records, str(tmp_path / 'x.tsv'))) is not None:
+        assert len(found) == sum(map(bool, lines(table))) - 1
 
 
 @fuzz
