@@ -441,7 +441,7 @@ def _minutes(seconds):
 def _tell_epoch(run, seconds):
     "Log the losses of the last epoch, and the time that is left at most, with `seconds` for an epoch."
     row, left = run.rows[-1], (run.epochs - len(run.rows)) * seconds
-    logging.getLogger(__name__).info(
+    logging.getLogger('mirnbdev').info(
         f'epoch {len(run.rows)} of at most {run.epochs}: loss {row["train"]:.3f} in training, '
         f'{row["validation"]:.3f} in validation; {_minutes(left)} left at most'
     )
