@@ -36,15 +36,19 @@ def gone(mark):
     return []
 
 
-def stop(folder, signal_number, after, group=False):
+def stop(folder, signal_number, after, command='detect', group=False):
     "Start a command that folds in two processes, stop it `after` s, and give its status and what it said."
     rng = random.Random(0)
     records = (f'>r{i}\n{"".join(rng.choices("ACGU", k=100))}\n' for i in range(20_000))
     (folder / 'a.fa').write_text(''.join(records))
     mark = f'{os.getpid()}-{signal_number}-{after}'
-    command = [sys.executable, '-m', 'mirnbdev', 'detect', 'a.fa', '-o', 'out.tsv', '-j', '2']
+    out = 'out.npz' if command == 'encode' else 'out.tsv'
     p = subprocess.Popen(
-        command, cwd=folder, env=dict(os.environ, **{MARK: mark}), stderr=subprocess.PIPE, start_new_session=True
+        [sys.executable, '-m', 'mirnbdev', command, 'a.fa', '-o', out, '-j', '2'],
+        cwd=folder,
+        env=dict(os.environ, **{MARK: mark}),
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     )
     time.sleep(after)
     (os.killpg if group else os.kill)(p.pid, signal_number)
@@ -54,10 +58,11 @@ def stop(folder, signal_number, after, group=False):
 
 
 @pytest.mark.skipif(not Path('/proc/self/environ').exists(), reason='needs the processes of Linux')
-@pytest.mark.parametrize('how, status, after', [('SIGINT', 130, 3), ('SIGTERM', 143, 1.5), ('SIGTERM', 143, 5)])
-def test_a_signal_leaves_nothing(tmp_path, how, status, after):
+@pytest.mark.parametrize('command, after', [('detect', 1.5), ('encode', 4)])
+@pytest.mark.parametrize('how, status', [('SIGINT', 130), ('SIGTERM', 143)])
+def test_a_signal_leaves_nothing(tmp_path, how, status, command, after):
     "Ctrl-C, which a terminal sends to all processes of a command, and SIGTERM."
-    code, said = stop(tmp_path, getattr(signal, how), after, group=how == 'SIGINT')
+    code, said = stop(tmp_path, getattr(signal, how), after, command, group=how == 'SIGINT')
     assert code == status, said
     assert 'Traceback' not in said and 'Warning' not in said
     assert [p.name for p in tmp_path.iterdir()] == ['a.fa']
