@@ -50,6 +50,7 @@ from mirnbdev.hairpin import (
     arms,
     chunks,
     fold_many,
+    in_processes,
     open_whole,
     read_fasta,
     read_lines,
@@ -701,7 +702,7 @@ def with_nearest(
 ):  # It, with the columns nearest and identity
     "Find the training precursor that each sequence is most like."
     import pandas as pd
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
     from mirnbdev.data import nearest, read_precursors
 
@@ -710,7 +711,7 @@ def with_nearest(
     except (OSError, ValueError) as e:
         say(f'the columns nearest and identity stay empty: {_reason(e)}')
         return table.assign(nearest='', identity=np.nan)
-    parts = Parallel(n_jobs=jobs)(delayed(nearest)(s, training) for s in chunks(table.sequence, 500))
+    parts = in_processes((delayed(nearest)(s, training) for s in chunks(table.sequence, 500)), jobs)
     return table.assign(**pd.concat(parts).set_index(table.index))
 
 # %% ../nbs/18_cli.ipynb #7eb7f05f

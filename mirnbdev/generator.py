@@ -21,7 +21,7 @@ import pandas as pd
 import RNA
 import torch
 from fastcore.basics import patch
-from joblib import Parallel, delayed
+from joblib import delayed
 from torch import Tensor, nn
 
 # %% ../nbs/09_generator.ipynb #49249f82
@@ -69,7 +69,7 @@ from mirnbdev.encoding import (
     word_array,
     words_from_array,
 )
-from .hairpin import Hairpin, chunks, energy_model, list_hairpins, pair_f1, refold
+from .hairpin import Hairpin, chunks, energy_model, in_processes, list_hairpins, pair_f1, refold
 from .hairpin import draw as draw_hairpin
 from .sets import TrainingSet, check_labels, detection_records, fold_frame, hold_out, split_training_set
 from mirnbdev.training import (
@@ -401,7 +401,7 @@ _MANY, _CHUNK = 512, 128  # hairpins from which processes are faster, and hairpi
 def _held_each(letters, n_jobs):
     "`_held` of each row of letters (2, n), in processes if there are many."
     tasks = (delayed(lambda rows: [_held(l) for l in rows])(rows) for rows in chunks(letters, _CHUNK))
-    parts = Parallel(n_jobs if len(letters) > _MANY else 1)(tasks)
+    parts = in_processes(tasks, n_jobs if len(letters) > _MANY else 1)
     return np.array([x for part in parts for x in part], int).reshape(-1, 2).T
 
 # %% ../nbs/09_generator.ipynb #112c5037
