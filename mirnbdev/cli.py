@@ -52,6 +52,7 @@ from mirnbdev.hairpin import (
     fold_many,
     in_processes,
     open_whole,
+    printable,
     read_fasta,
     read_lines,
     short_name,
@@ -95,7 +96,7 @@ def _options(
 # %% ../nbs/18_cli.ipynb #2af812d3
 def _one_line(text):
     "Put `text` on one line of letters that can be printed."
-    return ''.join(c if c.isprintable() else '\ufffd' for c in ' '.join(str(text).split()))
+    return printable(' '.join(str(text).split()))
 
 
 def say(message) -> None:

@@ -6,8 +6,8 @@
 __all__ = ['NUCLEOTIDES', 'IUPAC', 'FOLD_LIMIT', 'IMPOSSIBLE', 'TURNER', 'PUZZLER_LIMIT', 'COLOURS', 'UNREADABLE',
            'check_letters', 'pair_table', 'Hairpin', 'list_hairpins', 'normalise', 'reverse_complement', 'energy_model',
            'fold', 'structure_energy', 'Record', 'Failed', 'chunks', 'in_processes', 'fold_many', 'refold', 'pair_f1',
-           'axis', 'is_single_hairpin', 'Arms', 'arms', 'layout', 'short_name', 'draw', 'read_lines', 'read_fasta',
-           'open_whole', 'write_fasta', 'read_dot_bracket', 'write_dot_bracket']
+           'axis', 'is_single_hairpin', 'Arms', 'arms', 'layout', 'printable', 'short_name', 'draw', 'read_lines',
+           'read_fasta', 'open_whole', 'write_fasta', 'read_dot_bracket', 'write_dot_bracket']
 
 # %% ../nbs/00_hairpin.ipynb #4ae05554
 import gzip
@@ -475,12 +475,17 @@ _CONTROL = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')  # what a
 UNREADABLE = '\N{REPLACEMENT CHARACTER}'  # stands for a letter that could not be read
 
 
+def printable(text: str) -> str:
+    "Replace letters that cannot be printed, also marks that turn the text around."
+    return ''.join(c if c.isprintable() else UNREADABLE for c in text)
+
+
 def short_name(
     name: str,
     most: int = 60,  # Letters
 ) -> str:
     "Shorten a name for a picture, and replace what cannot be drawn."
-    name = ''.join(c if c.isprintable() else UNREADABLE for c in name)  # also marks that turn the text around
+    name = printable(name)
     return name if len(name) <= most else name[: most - 1] + '…'
 
 # %% ../nbs/00_hairpin.ipynb #851c5544
