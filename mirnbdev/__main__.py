@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+import warnings
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GRACE = 5  # s after a signal in which others are not heeded, so that nothing disturbs the cleaning up
@@ -33,6 +34,7 @@ def heed(handler):
 def main() -> None:
     "Run the `mirnbdev` command."
     heed(leave)
+    warnings.filterwarnings('ignore', r'\d+ tasks (have|which) ')  # joblib, of a stream that is stopped
     from mirnbdev.cli import app
 
     heed(interrupt)

@@ -7,7 +7,7 @@ __all__ = ['app', 'STATUS', 'train_app', 'Input', 'Images', 'Table', 'Iupac', 'J
            'WINDOW_COLUMNS', 'Windows', 'BothStrands', 'WithSequence', 'Sort', 'Label', 'Clade', 'Length', 'Gc',
            'MfePerNt', 'Loop', 'Bulges', 'SIMULATED_ENDINGS', 'SIMULATED_FILES', 'SimulatedOutput', 'Number',
            'Temperature', 'Strict', 'Design', 'Scored', 'ScoreOutput', 'ATTRIBUTION_COLUMNS', 'PAGE_RECORDS',
-           'EXPLAINED_FILES', 'ExplainedOutput', 'Method', 'NAMED', 'LATENT_FILES', 'LatentOutput', 'Known', 'Folder',
+           'EXPLAINED_FILES', 'ExplainedOutput', 'Method', 'NAMED', 'LATENT_FILES', 'LatentOutput', 'Own', 'Folder',
            'Simulated', 'Pos', 'Neg', 'Epochs', 'Device', 'FromShipped', 'say', 'naming', 'plain_errors',
            'refuse_inputs', 'check_output', 'files_of_model', 'files_of_data', 'Row', 'RecordLog', 'read_records',
            'fold_records', 'hairpins_in', 'fill_rows', 'write_npz', 'encode_command', 'detection_rows', 'window_rows',
@@ -1121,34 +1121,50 @@ def latent_command(
     log.finish()
 
 # %% ../nbs/18_cli.ipynb #f10dee5b
-Known = Annotated[
+Own = Annotated[
     str | None,
     typer.Argument(
         metavar='FASTA',
-        help='Known precursors to compare with; a dozen human ones if not given.',
+        help='Your sequences, plain or gzip; - is standard input. They come first on the page.',
         callback=_readable,
     ),
 ]
 Folder = _output('a folder, made if it is not there')
 Simulated = Annotated[int, typer.Option('-n', '--number', min=1, help='Simulated precursors.')]
 
+# %% ../nbs/18_cli.ipynb #609aec42
+def _report_files(own, path):
+    "Say what was written, and what of your records the page leaves out."
+    from mirnbdev.report import shown_records
+
+    n, folded = len(shown_records(own)), 0 if own is None else own.hairpin.notna().sum()
+    if n < folded:
+        say(f'{path}: shows {n} of {folded} folded records, those with the highest probability; records.tsv holds all')
+    tables = 'simulated.fa, simulated.tsv' if own is None else 'records.tsv, simulated.fa, simulated.tsv'
+    typer.echo(f'Open {path} in a browser. Beside it: {tables}, pictures/')
+
 # %% ../nbs/18_cli.ipynb #6b980a6a
 @app.command('report', epilog=STATUS)
 @plain_errors
-def report_command(known: Known = None, output: Folder = 'out', n: Simulated = 100, seed: Seed = 0):
-    """Simulate, fold, score and explain precursors on one page.
+def report_command(source: Own = None, output: Folder = 'out', n: Simulated = 100, seed: Seed = 0):
+    """Put your records on one page, beside known precursors.
 
-    The page is report.html. In a folder that is used again the tables, the page and the numbered pictures
-    (pictures/01_NAME.svg) are replaced.
+    The page, report.html, says of each record what detect says, and draws why. Below stand twelve known human
+    precursors, shuffles, and simulated precursors; without FASTA the page is about these. In a folder that is used
+    again the tables, the page and the numbered pictures (pictures/01_NAME.svg) are replaced.
 
-    Example: mirnbdev report -o out
+    Example: mirnbdev report hairpins.fa -o out
     """
-    from mirnbdev.report import REPORT_FILES, known_from_fasta, make_report, write_report
+    from mirnbdev.report import REPORT_FILES, make_report, write_report
 
-    check_output(output, (), [*([known] if known else []), *files_of_model(None)], REPORT_FILES, '.svg')
-    report = make_report(seed, n, known_from_fasta(known) if known else None)
-    page = write_report(report, output, seed)
-    typer.echo(f'Open {page} in a browser. Beside it: simulated.fa, simulated.tsv, pictures/')
+    check_output(output, (), [*([source] if source else []), *files_of_model(None)], REPORT_FILES, '.svg')
+    if source is None:
+        return _report_files(None, write_report(make_report(seed, n), output, seed))
+    log = RecordLog()
+    records, flags = zip(*chain.from_iterable(fold_records(source, log)))
+    report = make_report(seed, n, records, flags)
+    _report_files(report.own, write_report(report, output, seed))
+    log.finish(f'{(report.own.call == 1).sum()} of {log.records} believed')
 
 # %% ../nbs/18_cli.ipynb #041f9740
 def _file(path: str) -> str:

@@ -715,8 +715,9 @@ def verdict(
     ours, theirs = (card['test'][f'all/{who}/sensitivity'][0] for who in ('detector', 'shipped'))
     use = {'better than': '', 'worse than': 'better. ', 'no better than': 'as well. '}[beside]
     use = use and f'The shipped weights may serve you {use}'
+    too = ' The same holds for this one, which began from its weights.' if 'started_from' in card else ''
     return (
         f'This detector is {how} the baseline, a logistic regression on ten plain factors {numbers}. '
         f'It is {beside} the shipped detector {more}. {use}Where each rejects 99 % of your other hairpins, the shipped '
-        f'one finds {theirs:.2f} of your precursors, and this one {ours:.2f}. {_SEEN}'
+        f'one finds {theirs:.2f} of your precursors, and this one {ours:.2f}. {_SEEN}{too}'
     )

@@ -5,6 +5,7 @@
 # %% ../nbs/01_encoding.ipynb #d59b2728
 from __future__ import annotations
 
+import base64
 import io
 import re
 from collections.abc import Iterable
@@ -253,10 +254,24 @@ def stack_images(
     return np.concatenate([np.pad(x, ((0, gap), (0, 0), (0, 0)), constant_values=200) for x in images])[:-gap]
 
 # %% ../nbs/01_encoding.ipynb #921f9999
+def _with_key(image, zoom=6, line=20):
+    "SVG of an image, `zoom` screen pixels a pixel, above the key of its colours."
+    h, w = (n * zoom for n in image.shape[:2])
+    source = base64.b64encode(png(image, zoom)).decode()
+    box = '<rect x="{}" y="{}" width="12" height="12" fill="rgb{}"/><text x="{}" y="{}">{}</text>'.format
+    keys = [(tuple(COLOUR[SYMBOLS.index(c)].tolist()), 'gap' if c == '-' else c) for c in 'ACGU-']
+    key = ''.join(box(46 * k, h + 7, rgb, 46 * k + 16, h + 18, name) for k, (rgb, name) in enumerate(keys))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w} {h + line}" width="{w}" style="max-width:100%" '
+        f'font-family="sans-serif" font-size="14"><rect width="100%" height="100%" fill="white"/>'
+        f'<image href="data:image/png;base64,{source}" width="{w}" height="{h}"/>{key}</svg>'
+    )
+
+# %% ../nbs/01_encoding.ipynb #d14f35b8
 @patch
-def _repr_png_(self: Encoded):
+def _repr_svg_(self: Encoded):
     "Show the first eight images, one below the other."
-    return png(stack_images(self.images[:8]), zoom=6) if len(self.images) else None
+    return _with_key(stack_images(self.images[:8])) if len(self.images) else None
 
 # %% ../nbs/01_encoding.ipynb #bd79ab1d
 _RGB = {tuple(int(v) for v in c): i for i, c in reversed(list(enumerate(COLOUR)))}  # black is read as a gap

@@ -465,7 +465,7 @@ def _repr_html_(self: Samples) -> str:
     "Draw the first samples as they fold, for notebooks."
     caption = lambda d, r: f'F1 of designed and folded pairs {pair_f1(d.structure, r.structure):.2f}'
     figure = lambda d, r: (
-        f'<figure style="display:inline-block;margin:4px;width:48%">{draw_hairpin(r, width=380)}'
+        f'<figure style="display:inline-block;margin:4px;width:min(100%,380px)">{draw_hairpin(r, width=380)}'
         f'<figcaption>{caption(d, r)}</figcaption></figure>'
     )
     return ''.join(map(figure, self.designed[:_SHOWN], self.refolded))

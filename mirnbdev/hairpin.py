@@ -489,14 +489,22 @@ def short_name(
     return name if len(name) <= most else name[: most - 1] + '…'
 
 # %% ../nbs/00_hairpin.ipynb #851c5544
-def _page(w, h, width, title, body):
-    "SVG of a drawing of `w` x `h` units, at most `width` pixels wide, below its title."
+_CAPTION_WIDTH = 480  # units; a drawing that is wider is shrunk on a page, its caption is not
+
+
+def _page(w, h, width, head, body):
+    "SVG of a drawing of `w` x `h` units, at most `width` pixels wide, below its caption."
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w:.0f} {h:.0f}" width="{min(w, width):.0f}" '
         'style="max-width:100%" font-family="sans-serif" font-size="8" text-anchor="middle">'
-        '<rect width="100%" height="100%" fill="white"/>'
-        f'<text x="4" y="11" font-size="10" text-anchor="start">{escape(title)}</text>{body}</svg>'
+        f'<rect width="100%" height="100%" fill="white"/>{head}{body}</svg>'
     )
+
+
+def _caption(title, scale, size):
+    "SVG of a title, and of the colour scale below it, `size` times as large as letters of nucleotides ask for."
+    text = f'<text x="4" y="11" font-size="10" text-anchor="start">{escape(title)}</text>'
+    return f'<g transform="scale({size:.3g})">{text}{scale}</g>'
 
 # %% ../nbs/00_hairpin.ipynb #9fa1380a
 def draw(
@@ -506,7 +514,8 @@ def draw(
 ) -> str:  # SVG
     "Draw the secondary structure of `h`."
     xy = layout(h.structure) * 15  # stacked pairs are 15 units apart, circles have a radius of 6
-    xy = xy - xy.min(0, initial=0) + (24, 30)
+    size = max(1, (np.ptp(xy[:, 0]) + 48) / _CAPTION_WIDTH) if len(xy) else 1
+    xy = xy - xy.min(0, initial=0) + (24, 6 + 24 * size)
     if scores is None:
         fills, scale = [COLOURS.get(c, '#999') for c in h.sequence], ''
     elif len(scores) != len(h):
@@ -518,8 +527,9 @@ def draw(
     pairs = [(i, j) for i, j in enumerate(pair_table(h.structure)) if j > i]
     lines = _lines(xy, backbone, 'stroke="#bbb"') + _lines(xy, pairs, 'stroke="#333" stroke-width="1.6"')
     energy = '' if h.mfe is None else f'  {h.mfe:.1f} kcal/mol'
-    body = scale + lines + _circles(xy, h.sequence, fills) + _ends(xy)
-    return _page(*xy.max(0, initial=0) + (24, 18), width, f'{short_name(h.name)}  {len(h)} nt{energy}', body)
+    head = _caption(f'{short_name(h.name)}  {len(h)} nt{energy}', scale, size)
+    body = lines + _circles(xy, h.sequence, fills) + _ends(xy)
+    return _page(*xy.max(0, initial=0) + (24, 18), width, head, body)
 
 # %% ../nbs/00_hairpin.ipynb #764bec94
 @patch

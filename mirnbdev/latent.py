@@ -131,12 +131,15 @@ def _repr_html_(self: Traversal) -> str:
 
 # %% ../nbs/15_latent.ipynb #f875d8a1
 def _factor_axes():
-    "Two rows of small plots, one for each core factor."
+    "Rows of three small plots, one for each core factor."
+    import matplotlib.pyplot as plt
 
-    fig, axes = plt.subplots(2, -(-TIED // 2), figsize=(12, 4.4), layout='constrained')
+    fig, axes = plt.subplots(-(-TIED // 3), 3, figsize=(7.5, 7.5), layout='constrained')
     for ax, factor in zip(axes.flat, CORE_FACTORS):
-        ax.set_ylabel(factor_label(factor, unit=True), fontsize=8)
-        ax.tick_params(labelsize=7)
+        ax.set_ylabel(factor_label(factor, unit=True), fontsize=9)
+        ax.tick_params(labelsize=9)
+    for ax in axes.flat[TIED:]:
+        ax.remove()
     plt.close(fig)
     return fig, axes.ravel()
 
@@ -149,8 +152,8 @@ def plot_traversal(
     for ax, design, got in zip(axes, measure_factors(t.designed).T, measure_factors(t.refolded).T):
         ax.plot(t.values, design, 's--', color='#2171b5', ms=3, label='designed')
         ax.plot(t.values, got, 'o-', color='#e66101', ms=4, label='folded')
-    axes[0].legend(fontsize=7, frameon=False)
-    fig.supxlabel(f'{t.along}, from {t.values[0]:.3g} to {t.values[-1]:.3g}', fontsize=9)
+    axes[0].legend(fontsize=8, frameon=False)
+    fig.supxlabel(f'{t.along}, from {t.values[0]:.3g} to {t.values[-1]:.3g}', fontsize=10)
     return fig
 
 # %% ../nbs/15_latent.ipynb #eb7b5b87
@@ -219,14 +222,15 @@ def plot_matrix(
     top: float = 1.0,  # Where the colours end
 ):  # Matplotlib figure
     "Plot latents x factors in colours, with the numbers."
+    import matplotlib.pyplot as plt
 
-    fig, ax = plt.subplots(figsize=(8.5, 0.35 * len(table) + 1.8), layout='constrained')
+    fig, ax = plt.subplots(figsize=(7.5, 0.35 * len(table) + 1.8), layout='constrained')
     shown = ax.imshow(table, cmap=signed_colours(), vmin=-top, vmax=top, aspect='auto')
     for (i, j), v in np.ndenumerate(table.to_numpy()):
         colour = 'white' if abs(v) > 0.7 * top else 'black'
         ax.text(j, i, f'{v:.2f}', ha='center', va='center', fontsize=7, color=colour)
-    ax.set_xticks(range(table.shape[1]), [factor_label(f) for f in table], rotation=40, ha='right', fontsize=8)
-    ax.set_yticks(range(len(table)), table.index, fontsize=8)
+    ax.set_xticks(range(table.shape[1]), [factor_label(f) for f in table], rotation=40, ha='right', fontsize=9)
+    ax.set_yticks(range(len(table)), table.index, fontsize=9)
     fig.colorbar(shown, label=label)
     ax.set(xlabel='factor', ylabel='latent')
     plt.close(fig)

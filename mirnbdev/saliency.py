@@ -39,7 +39,7 @@ from torch import Tensor, nn
 # %% ../nbs/12_saliency.ipynb #3429b6f7
 from .cnn import BATCH, KERNEL, Detector, images_to_tensor
 from .data import dinucleotide_shuffle
-from .encoding import HEIGHT, IMAGE_WIDTH, UP, encode, png
+from .encoding import COLOUR, HEIGHT, IMAGE_WIDTH, SYMBOLS, UP, encode, png
 from mirnbdev.hairpin import (
     COLOURS,
     NUCLEOTIDES,
@@ -480,9 +480,16 @@ def _base64(image):
     return base64.b64encode(png(image)).decode()
 
 # %% ../nbs/12_saliency.ipynb #36e77f8b
+def _see_through(image):
+    "Make the white of an image transparent: a dark page shows through."
+    return np.dstack([image, np.where((image == 255).all(-1), 0, 255).astype(np.uint8)])
+
+
 def _heat_map(pixels):
-    "Draw scores (25, 100) as an image, blue to orange."
-    return (signed_colours()(0.5 + pixels / (np.abs(pixels).max() or 1) / 2)[..., :3] * 255).astype(np.uint8)
+    "Draw scores (25, 100) as an image, blue or orange; what scores 0 is transparent."
+    share = pixels / (np.abs(pixels).max() or 1)
+    colour = signed_colours()(np.where(share > 0, 1.0, 0.0))[..., :3]
+    return (np.dstack([colour, np.abs(share)]) * 255).round().astype(np.uint8)
 
 # %% ../nbs/12_saliency.ipynb #777140f2
 def _page_entry(h, image, probability, scores):
@@ -494,14 +501,32 @@ def _page_entry(h, image, probability, scores):
         mfe=h.mfe,
         probability=round(float(probability), 4),
         svg=draw(h, width=900),
-        image=_base64(image),
+        image=_base64(_see_through(image)),
         methods={
             m: dict(scores=[round(float(x), 4) for x in s], pixels=_base64(_heat_map(p)))
             for m, (p, s) in scores.items()
         },
     )
 
+# %% ../nbs/12_saliency.ipynb #d0e5a3b1
+_DOES = dict(
+    occlusion='How much the score falls when three columns of an arm turn white.',
+    integrated_gradients='Slope times difference from a white image, averaged on the way from it.',
+    deeplift='The difference from a white image, passed back through the layers.',
+    gradient_shap='Slope times difference from a white image, at random points of the way from it.',
+    gradcam='How much the features of the last layer speak for a precursor.',
+    saliency='How steeply the score changes with a pixel, up or down.',
+    input_x_gradient='Slope times input.',
+    mutagenesis='How much the score falls, on average, when the nucleotide is replaced and the sequence folds again.',
+)  # of a method, for the page; a slope says how the score would change
+
 # %% ../nbs/12_saliency.ipynb #a4e15fd1
+def _page_colours():
+    "Colours of the letters, and of the pixels of the image."
+    pixels = {c: '#%02x%02x%02x' % tuple(COLOUR[SYMBOLS.index(c)]) for c in (*NUCLEOTIDES, '-')}
+    return dict(letters=COLOURS, pixels={'gap' if c == '-' else c: v for c, v in pixels.items()})
+
+
 def explanation_page(
     model: Detector,
     hairpins: Iterable[Hairpin],
@@ -513,7 +538,8 @@ def explanation_page(
     images, probabilities = encode(hairpins).images, model.predict_proba(hairpins, device)[:, 1]
     each = [{m: (a.pixels[i], a.nucleotides[i]) for m, a in attributions.items()} for i in range(len(hairpins))]
     entries = [_page_entry(*x) for x in zip(hairpins, images, probabilities, each)]
-    data = json_in_script(entries)
+    does = {m: _DOES[m] for m in attributions if m in _DOES}
+    data = json_in_script(dict(hairpins=entries, does=does, colours=_page_colours()))
     key = f'explanation-{sha256(data.encode()).hexdigest()[:12]}'
     style, script = fill('explanation.css', key=key), fill('explanation.js', key=key, data=data)
     return fill('explanation_explorer.html', key=key, style=style, script=script)
@@ -542,7 +568,9 @@ def _view(model, h, method, device):
     structure = data_uri(draw(h, a.nucleotides[0]).encode(), 'svg+xml')
     return (
         f'<p><b>{escape(short_name(h.name))}</b>: probability of a precursor {p:.3f}, {h.mfe:.1f} kcal/mol</p>'
-        f'<img alt="structure" src="{structure}"><br><img alt="attribution" src="{data_uri(out.getvalue())}">'
+        f'<p>{_DOES[method]} Orange speaks for a precursor, blue against; scores are in logits.</p>'
+        f'<img alt="structure, in the colours of the scores" src="{structure}"><br>'
+        f'<img alt="image, score of each pixel, and logo" src="{data_uri(out.getvalue())}">'
     )
 
 # %% ../nbs/12_saliency.ipynb #a89af699

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FILE_LETTERS', 'plot_name', 'picture_names', 'old_pictures', 'data_uri', 'html_image', 'html_figure', 'html_grid',
-           'read_template', 'fill', 'json_in_script', 'open_folder']
+           'ring_nucleotides', 'read_template', 'fill', 'json_in_script', 'open_folder']
 
 # %% ../nbs/11_templates.ipynb #744ccfe8
 import base64
@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from html import escape
 from importlib.resources import files
+from itertools import count
 from pathlib import Path
 from string import Template
 
@@ -73,13 +74,17 @@ def html_image(
 
 # %% ../nbs/11_templates.ipynb #0d11e95e
 def html_figure(
-    picture: bytes | str,  # PNG bytes or SVG text
+    picture: bytes | str,  # PNG bytes, or SVG or HTML text
     caption: str,  # What to see
+    name: str = '',  # Of the record, in bold before the caption
 ) -> str:
     "Write a picture with its caption."
+    text = escape(f'{name}: {caption}' if name else caption)
     if isinstance(picture, bytes):
-        picture = html_image(picture, caption)
-    return f'<figure style="margin:.5rem 0">{picture}<figcaption>{escape(caption)}</figcaption></figure>'
+        picture = html_image(picture, f'{name}: {caption}' if name else caption)
+    picture = picture.replace('<svg ', f'<svg role="img" aria-label="{text}" ', 1)
+    bold = f'<b>{escape(name)}</b> ' if name else ''
+    return f'<figure style="margin:.5rem 0">{picture}<figcaption>{bold}{escape(caption)}</figcaption></figure>'
 
 # %% ../nbs/11_templates.ipynb #be51fcaf
 def html_grid(
@@ -87,8 +92,24 @@ def html_grid(
     width: str = '14rem',  # Least width of a column
 ) -> str:
     "Put figures side by side, in as many columns as the page is wide enough for."
-    columns = f'grid-template-columns:repeat(auto-fill,minmax({width},1fr))'
-    return f'<div style="display:grid;gap:.3rem 1rem;{columns}">{"".join(figures)}</div>'
+    columns = f'grid-template-columns:repeat(auto-fill,minmax(min({width},100%),1fr))'
+    return f'<div style="display:grid;gap:.3rem 1.5rem;{columns}">{"".join(figures)}</div>'
+
+# %% ../nbs/11_templates.ipynb #067bcbc9
+def ring_nucleotides(
+    svg: str,  # As of `draw`
+    positions: Iterable[int],  # Counted from 0
+) -> str:  # SVG
+    "Put a ring around some nucleotides of a drawing."
+    positions, n = set(positions), count()
+
+    def circle(m):
+        if next(n) not in positions:
+            return m[0]
+        bare = re.sub(r' stroke(-width)?="[^"]*"', '', m[1])
+        return f'<circle class="mature"{bare} stroke="#000" stroke-width="2"/>'
+
+    return re.sub('<circle( [^>]*)/>', circle, svg)
 
 # %% ../nbs/11_templates.ipynb #a959a799
 def read_template(
@@ -102,8 +123,10 @@ def fill(
     name: str,  # Of a file in `mirnbdev/templates/`
     **values: object,  # What goes to each place, as it is: escape text before
 ) -> str:
-    "Fill the places of a template."
+    "Fill the places of a template; the place `page_style` with the style of all pages."
     template = Template(read_template(name))
+    if 'page_style' in template.get_identifiers():
+        values = {'page_style': read_template('page.css')} | values
     if odd := sorted(set(template.get_identifiers()) ^ set(values)):
         raise ValueError(f'{name}: {", ".join(odd)}: every place needs one value, and every value a place')
     return template.substitute(values)

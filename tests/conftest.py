@@ -98,6 +98,7 @@ def lab(tmp_path_factory, lab_env):
     "A JupyterLab server on loopback over a copy of `nbs/`: a function from a path in it to a URL."
     d = tmp_path_factory.mktemp('lab')
     shutil.copytree(ROOT / 'nbs', d / 'nbs', ignore=shutil.ignore_patterns('_*', '.ipynb_checkpoints'))
+    shutil.copytree(ROOT / 'benchmarks', d / 'benchmarks')
     token = secrets.token_hex(16)
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))

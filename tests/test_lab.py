@@ -1,4 +1,4 @@
-"The tutorial in JupyterLab, in a browser, from a clean kernel."
+"The first guide in JupyterLab, in a browser, from a clean kernel."
 
 import re
 import subprocess
@@ -30,8 +30,8 @@ def after(page, what, act):
     page.wait_for_function(CHANGED, arg=[what, before], timeout=60_000)
 
 
-def test_tutorial_runs_and_its_explorers_move(lab, page):
-    page.goto(lab('nbs/tutorials/first_steps.ipynb'))
+def test_guide_runs_and_its_explorers_move(lab, page):
+    page.goto(lab('nbs/guides/precursors.ipynb'))
     page.wait_for_selector('.jp-Notebook .jp-Cell', timeout=60_000)
     # the notebook's indicator says idle before there is a kernel; the status bar does not
     page.locator('#jp-main-statusbar').get_by_text(re.compile(r'\| Idle$')).wait_for(timeout=90_000)

@@ -25,7 +25,7 @@ from mirnbdev.cli import app
 from mirnbdev.cnn import Detector, as_images, train_on, verdict
 from mirnbdev.generator import Generator, train_generator_on
 from mirnbdev.hairpin import fold
-from mirnbdev.sets import read_training_set
+from mirnbdev.sets import read_training_set, resamples
 from mirnbdev.training import WEIGHTS, Run, training_folder
 
 COMMAND = str(Path(sys.executable).with_name('mirnbdev'))
@@ -57,13 +57,33 @@ def train(*args, what='detector'):
     return call('train', what, *args)
 
 
+FEW = 20  # draws of an interval; what intervals hold is tested on the page Sets
+
+
 @pytest.fixture(scope='module', autouse=True)
-def one_thread():
-    "As `ONE_THREAD`, in this process."
+def quick():
+    "In this process: as `ONE_THREAD`, with few draws."
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr('mirnbdev.sets.resamples', lambda group, seed=0, n=FEW: resamples(group, seed, FEW))
+        yield
     torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
+def interrupted_after(epochs):
+    "Ctrl-C, in this process, after so many epochs."
+    learn = Run.learn
+
+    def learn_or_stop(self, batches):
+        if len(self.rows) == epochs:
+            raise KeyboardInterrupt
+        return learn(self, batches)
+
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Run, 'learn', learn_or_stop)
+        yield
 
 
 def stop(how, cwd, what='detector', args=TRAIN):
@@ -211,7 +231,8 @@ def flip(data, rng):
 
 def test_a_checkpoint_with_a_wrong_bit(copied):
     whole = train_on(read_training_set('pos.fa', 'neg.fa', n_jobs=1), 'whole', epochs=2, n_jobs=1)
-    stop(signal.SIGKILL, copied, args=(*TRAIN[:-1], '40'))
+    with interrupted_after(2):
+        train_on(read_training_set('pos.fa', 'neg.fa', n_jobs=1), 'model', epochs=40, n_jobs=1)
     checkpoint, rng = copied / 'model' / 'detector.checkpoint', random.Random(0)
     data = checkpoint.read_bytes()
     for _ in range(3):  # the page Training tries more
@@ -289,7 +310,9 @@ def test_two_trainings_in_one_folder(copied):
 def test_one_job_starts_no_other_process(copied):
     code = (
         'from mirnbdev.cnn import train_on; from mirnbdev.sets import read_training_set\n'
-        'from mirnbdev.generator import train_generator_on\n'
+        'from mirnbdev import sets\n'
+        'draw = sets.resamples\n'
+        f'sets.resamples = lambda group, seed=0, n=0: draw(group, seed, {FEW})\n'
         "data = read_training_set('pos.fa', 'neg.fa', n_jobs=1)\n"
         "train_on(data, 'one', epochs=1, n_jobs=1)\n"
         'import sys\n'
@@ -336,6 +359,8 @@ def test_from_the_shipped_weights(train_own, hairpins):
     assert 'miRBase 21' in fine.card['started_from'] and 'started_from' not in fresh.card
     assert fine.card['trained_on'] == data.files and type(fine).load('fine').card == fine.card
     assert fine.history.validation[0] < fresh.history.validation[0]
+    if train_own is train_on:
+        assert [verdict(d.card).endswith('which began from its weights.') for d in (fine, fresh)] == [True, False]
 
 
 def test_what_a_generator_cannot_write_is_said(hairpins):
@@ -371,20 +396,11 @@ def test_clones_start_anew(labelled):
     assert 0 <= first.score(X, y) <= 1
 
 
-def test_a_stopped_fit_leaves_the_detector_as_it_was(labelled, tmp_path, monkeypatch):
+def test_a_stopped_fit_leaves_the_detector_as_it_was(labelled, tmp_path):
     X, y = labelled
     whole, d = Detector(epochs=3).fit(X, y), Detector(epochs=3)
-    learn = Run.learn
-
-    def interrupted(self, batches):
-        if len(self.rows) == 2:
-            raise KeyboardInterrupt
-        return learn(self, batches)
-
-    monkeypatch.setattr(Run, 'learn', interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_after(2):
         d.fit(X, y, folder=tmp_path)
     np.testing.assert_array_equal(d.decision_function(X), Detector().decision_function(X))
-    monkeypatch.setattr(Run, 'learn', learn)
     np.testing.assert_array_equal(d.fit(X, y, folder=tmp_path).predict_proba(X), whole.predict_proba(X))
     assert not list(tmp_path.iterdir())

@@ -1,6 +1,6 @@
-"""What the generator needs to run in a page: weights, tables and examples.
+"""What the generator and the detector need to run in a page: weights, tables and examples.
 
-They are written at each build as a script, which a page opened from disk can load."""
+They are written at each build as scripts, which a page opened from disk can load."""
 
 import base64
 import re
@@ -9,23 +9,28 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pandas as pd
 import RNA
+import torch
 from safetensors.numpy import load_file
 
+import mirnbdev
 from mirnbdev import cvae
+from mirnbdev.cnn import Detector
 from mirnbdev.data import well_known
 from mirnbdev.encoding import COLOUR, COLUMNS, IMAGE_WIDTH, MAY_FOLLOW, STRENGTH, SYMBOLS, hairpin_flags
-from mirnbdev.factors import CORE_FACTORS, factor_label
+from mirnbdev.factors import ALL_FACTORS, CORE_FACTORS, factor_label
 from mirnbdev.generator import Generator
 from mirnbdev.hairpin import COLOURS, fold
+from mirnbdev.latent import axis_text
 from mirnbdev.training import WEIGHTS
 
-DECODER = {  # the parts of `HairpinCVAE` that write
-    *('letter', 'label', 'clade', 'condition', 'plan_columns', 'plan_constant', 'countdown', 'debt', 'gru', 'out'),
-    *('centre', 'scale', 'quantiles'),
-}
+# the parts of `HairpinCVAE` that write
+DECODER = 'letter label clade condition plan_columns plan_constant countdown debt gru out'.split()
+RESULTS = Path(mirnbdev.__file__).parents[1] / 'benchmarks' / 'results'
 STEPS = dict(length=1, gc=0.01, mfe_per_nt=0.01, terminal_loop=1, bulges=1)  # of the sliders of `CONDITIONS`
 PAIRS = ('CG', 'GC', 'GU', 'UG', 'AU', 'UA')  # in the order of the energy tables; a seventh stands for others
+PARTS = ('weight', 'bias')
 SPECIAL = ('Triloops', 'Tetraloops', 'Hexaloops')  # hairpin loops with an energy of their own
 
 
@@ -35,28 +40,79 @@ def setup(app):
 
 
 def write_script(app, error):
-    "Write the script beside the book's others."
+    "Write the scripts beside the book's others."
     if error or app.builder.format != 'html':
         return
-    tables = dict(**energies(), **drawing(), **rules(), **offered())
-    text = dumps(dict(**weights(), tables=tables), separators=(',', ':'))
-    (Path(app.outdir) / '_static' / 'generator_data.js').write_text(f'mirnbdevGenerator.load({text})\n')
+    tables = dict(**energies(), **drawing(), **rules(), **offered(), detector=judge())
+    scripts = dict(generator_data=('load', dict(**weights(), tables=tables)), encoder_data=('loadMore', encoder()))
+    for name, (call, data) in scripts.items():
+        text = f'mirnbdevGenerator.{call}({dumps(data, separators=(",", ":"))})\n'
+        (Path(app.outdir) / '_static' / f'{name}.js').write_text(text)
 
 
 # --- weights
 
 
-def packed(arrays):
-    "Numbers as float32 in base 64, rounded to the upper three bytes; half precision would change letters."
-    words = np.concatenate([np.ravel(a) for a in arrays]).astype('<f4').view('<u4') + 0x80
-    return base64.b64encode(words.view(np.uint8).reshape(-1, 4)[:, 1:].tobytes()).decode()
+def packed(tensors):
+    "Names, shapes, and numbers as 16 bits in base 64, with a scale for each row; half precision would change letters."
+    rows = [a.reshape(len(a), -1) if a.ndim > 1 else a[None] for a in tensors.values()]
+    scales = [abs(r).max(1, keepdims=True) / (2**15 - 1) + 1e-12 for r in rows]
+    numbers = [np.rint(r / s).ravel() for r, s in zip(rows, scales)]
+    text = lambda parts, dtype: base64.b64encode(np.concatenate(parts).astype(dtype).tobytes()).decode()
+    shapes = [(name, a.shape) for name, a in tensors.items()]
+    return dict(shapes=shapes, numbers=text(numbers, '<i2'), scales=text([s[:, 0] for s in scales], '<f4'))
 
 
 def weights():
-    "Names, shapes and numbers of the decoder."
+    "The decoder, and the detector's network."
     tensors = load_file(Path(WEIGHTS) / 'generator.safetensors')
-    tensors = {k: v for k, v in tensors.items() if k.split('.')[0] in DECODER}
-    return dict(shapes=[(k, v.shape) for k, v in tensors.items()], bytes=packed(tensors.values()))
+    decoder = {k: v for k, v in tensors.items() if k.split('.')[0] in DECODER}
+    return packed(decoder | detector_weights(Detector.load().model))
+
+
+def encoder():
+    "What finds the latents of a hairpin: means only."
+    model, layers = Generator.load().model, {}
+    for k in range(0, 9, 3):
+        layers[f'encoder.{k // 3}'] = folded(*model.encoder[k : k + 2])
+    inner, outer = model.posterior[0], model.posterior[2]
+    layers['posterior.0'] = (inner.weight, inner.bias)
+    layers['posterior.1'] = [x.chunk(2)[0] for x in (outer.weight, outer.bias)]
+    return packed(named(layers))
+
+
+def named(layers):
+    "Arrays of layers, by name; a layer is a weight and a bias."
+    return {f'{name}.{what}': x.detach().numpy() for name, both in layers.items() for what, x in zip(PARTS, both)}
+
+
+def folded(convolution, norm):
+    "Weight and bias of a convolution and the batch normalisation behind it, as one convolution."
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    weight = convolution.weight * scale.reshape(-1, *[1] * (convolution.weight.ndim - 1))
+    bias = 0 if convolution.bias is None else convolution.bias
+    return weight, norm.bias + (bias - norm.running_mean) * scale
+
+
+def detector_weights(model):
+    "Weights and biases of `HairpinCNN`, by the names that the page has for its layers."
+    first, bias = folded(model.stem[0], model.stem[2])
+    layers = dict(stem=(torch.nn.functional.pad(first.flatten(1), (0, 1)), bias))  # the page sums even numbers
+    for k, stage in enumerate(model.body):
+        branch = stage[3].branch
+        layers[f'{k}.inputs'] = folded(*stage[:2])
+        layers |= {f'{k}.first': folded(*branch[:2]), f'{k}.second': folded(*branch[3:])}
+    for name, layer in dict(hidden=model.head[1], output=model.head[4]).items():
+        layers[name] = (layer.weight, layer.bias)
+    return {f'detector.{k}': v for k, v in named(layers).items()}
+
+
+def judge():
+    "What makes a probability of a logit, what is called a precursor, and which factors it was trained on."
+    detector = Detector.load()
+    calibration = {k: detector.card['calibration'][k] for k in ('slope', 'intercept')}
+    ranges = [detector.card['range'][f] for f in CORE_FACTORS]
+    return dict(**calibration, threshold=detector.threshold, parts=detector.card['config']['parts'], range=ranges)
 
 
 # --- energies
@@ -110,7 +166,9 @@ def rules():
     "How debts are scaled, and how energy is caught up with; see `HairpinCVAE.debts`."
     debts = dict(behind=cvae.BEHIND_SCALE, small=cvae.SMALL_DEBT_SCALE, rest=cvae.REST_SCALE)
     debts |= dict(largestRest=cvae.REST_LIMIT, total=cvae.TOTAL_SCALE, leastLeft=cvae.LEAST_LEFT)
-    return dict(width=IMAGE_WIDTH, gain=Generator.load().model.config.energy_gain, debts=debts)
+    model = Generator.load().model
+    scaling = {k: getattr(model, k).tolist() for k in ('centre', 'scale', 'quantiles')} | dict(extreme=cvae.EXTREME)
+    return dict(width=IMAGE_WIDTH, clade=len(cvae.CLADES), gain=model.config.energy_gain, debts=debts, **scaling)
 
 
 def offered():
@@ -123,4 +181,11 @@ def offered():
         dict(name=factor_label(name), unit=c.unit, low=c.low, high=c.high, step=STEPS[name])
         for name, c in cvae.CONDITIONS.items()
     ]
-    return dict(factors=[factor_label(f) for f in CORE_FACTORS], conditions=conditions, examples=examples)
+    factors = dict(factors=[factor_label(f) for f in CORE_FACTORS], units=[ALL_FACTORS[f].unit for f in CORE_FACTORS])
+    return dict(**factors, moves=moves(), conditions=conditions, examples=examples)
+
+
+def moves():
+    "What each latent does from -2 to 2, as it was measured: the first two changes of each sentence."
+    table = pd.read_csv(RESULTS / 'latent_names.tsv', sep='\t', comment='#', index_col=[0, 1])
+    return [', '.join(text.split('; ')[0].split(', ')[:2]) for text in axis_text(table)]

@@ -1,10 +1,13 @@
-// The generator's decoder in a page: the network and its running totals as in mirnbdev.cvae, the rules of writing as in
-// mirnbdev.generator, the image as in mirnbdev.encoding, the factors as in mirnbdev.factors.
-// Weights, energy tables and examples come from generator_data.js, which the build writes (_ext/generator_page.py).
+// The generator and the detector in a page: networks and running totals as in mirnbdev.cvae and mirnbdev.cnn, rules of
+// writing as in mirnbdev.generator, the image as in mirnbdev.encoding, the factors as in mirnbdev.factors, and the best
+// single hairpin of a sequence. What is shown of them stands in play.js.
+// Weights, energy tables and examples come from generator_data.js and encoder_data.js, which the build writes
+// (_ext/generator_page.py).
 const mirnbdevGenerator = (() => {
 const home = document.currentScript.src, START = 35, END = 34; // before the first letter, after the last
 const [LENGTH, GC, MFE, LOOP, BULGES] = [0, 1, 2, 3, 4], PAIR = 2; // places of mirnbdev.cvae.CONDITIONS; nt of a pair
-let W, T; // tensors by name, each with `shape`; tables
+const LARGEST_SPECIAL = 6, LEAST_LOOP = 3, MOST_UNPAIRED = 30; // nt, in loops; the last as in ViennaRNA
+let W, T, pairTypes; // tensors by name, each with `shape`; tables; a type for two nucleotides, -1 if they do not pair
 
 // --- numbers
 
@@ -43,6 +46,16 @@ function normalShare(x) {
   return clamp(.5+s*Math.exp(-x*x/2)/Math.sqrt(2*Math.PI), 0, 1);
 }
 
+// Its inverse, by halving
+function normalScore(share) {
+  let low = -9, high = 9;
+  for (let k = 0; k < 60; k++) {
+    const middle = (low+high)/2;
+    if (normalShare(middle) < share) low = middle; else high = middle;
+  }
+  return low;
+}
+
 // Standard normal numbers: mulberry32, then Box and Muller
 function normals(n, seed) {
   const share = () => {
@@ -56,23 +69,23 @@ function normals(n, seed) {
 // --- energies: Turner 2004 as ViennaRNA evaluates it, in 0.01 kcal/mol
 // pair types CG GC GU UG AU UA, nucleotides A C G U
 
-const pairType = (a, b) => T.pairs.indexOf('ACGU'[a]+'ACGU'[b]), endPenalty = type => type > 1 ? T.terminal : 0;
+const pairType = (a, b) => pairTypes[a][b], endPenalty = type => type > 1 ? T.terminal : 0;
 const bySize = (table, n) => n <= 30 ? table[n] : table[30]+Math.trunc(T.lxc*Math.log(n/30));
 
 // A hairpin loop; `loop` is 5' to 3'
 function hairpinEnergy(a, b, loop) {
-  const type = pairType(a, b), n = loop.length, special = T.special[[a, ...loop, b].map(i => 'ACGU'[i]).join('')];
-  if (special !== undefined) return special;
+  const type = pairType(a, b), n = loop.length;
+  const special = n <= LARGEST_SPECIAL && T.special[[a, ...loop, b].map(i => 'ACGU'[i]).join('')];
+  if (Number.isInteger(special)) return special;
   return bySize(T.hairpin, n)+(n === 3 ? endPenalty(type) : T.mismatch_hairpin[type][loop[0]][loop[n-1]]);
 }
 
-// A stack, bulge or internal loop; `five` and `three` are the unpaired nucleotides of the two arms, from the inner pair
-// outwards
-function interiorEnergy(outer, inner, five, three) {
-  const a = five.length, b = three.length, n = a+b, few = Math.min(a, b), many = Math.max(a, b);
+// A stack, bulge or internal loop between two pairs, with `a` and `b` unpaired nucleotides on the two arms: from `i` to
+// `p` and from `q` to `j`, 5' to 3'
+function interiorEnergy(outer, inner, a, b, i, p, q, j) {
+  const n = a+b, few = Math.min(a, b), many = Math.max(a, b);
   if (n === 0) return T.stack[outer][inner];
   if (few === 0) return bySize(T.bulge, n)+(n === 1 ? T.stack[outer][inner] : endPenalty(outer)+endPenalty(inner));
-  const i = five[a-1], p = five[0], q = three[0], j = three[b-1];
   if (n === 2) return T.int11[outer][inner][i][j];
   if (n === 3) return a === 1 ? T.int21[outer][inner][i][q][j] : T.int21[inner][outer][q][i][p];
   if (a === 2 && b === 2) return T.int22[outer][inner][i][p][q][j];
@@ -99,8 +112,9 @@ function arms(letters) {
 function loopEnergy(letters) {
   const [i, j] = T.columns[letters.at(-1)];
   if (letters[0] < 4) return hairpinEnergy(i, j, letters.slice(0, -1))/100;
-  const [p, q] = T.columns[letters[0]];
-  return interiorEnergy(pairType(i, j), pairType(q, p), ...arms(letters.slice(1, -1)))/100;
+  const [p, q] = T.columns[letters[0]], [five, three] = arms(letters.slice(1, -1));
+  const ends = [five.at(-1), five[0], three[0], three.at(-1)];
+  return interiorEnergy(pairType(i, j), pairType(q, p), five.length, three.length, ...ends)/100;
 }
 
 // --- the decoder
@@ -126,7 +140,7 @@ function add(totals, l) {
 
 // HairpinCVAE.read_conditions; in `asked` NaN is open
 function readConditions({label, clade, asked}) {
-  const given = asked.map(a => !isNaN(a)), scaled = asked.map((a, k) => given[k] ? (a-W.centre[k])/W.scale[k] : 0);
+  const given = asked.map(a => !isNaN(a)), scaled = asked.map((a, k) => given[k] ? (a-T.centre[k])/T.scale[k] : 0);
   const x = [...scaled, ...given, ...embed('label', label), ...embed('clade', clade)];
   return linear('condition.2', relu(linear('condition.0', x)));
 }
@@ -152,7 +166,7 @@ function debts({nt, gc, energy}, asked) {
   const left = asked[LENGTH]-nt, more = T.gain*(asked[MFE]*nt-energy)/Math.max(left, T.debts.leastLeft);
   const share = [asked[GC], asked[MFE]+(more || 0)], have = [gc, energy]; // `more` is NaN if length or energy is open
   const behind = share.map((s, i) => s*nt-have[i]);
-  const rest = share.map((s, i) => (s*asked[LENGTH]-have[i])/Math.max(left, 1)-W.centre[[GC, MFE][i]]);
+  const rest = share.map((s, i) => (s*asked[LENGTH]-have[i])/Math.max(left, 1)-T.centre[[GC, MFE][i]]);
   const scaled = [...behind.map((b, i) => b/T.debts.behind[i]), ...behind.map((b, i) => Math.tanh(b/T.debts.small[i])),
     ...rest.map(r => clamp(r/T.debts.rest, -T.debts.largestRest, T.debts.largestRest))];
   return [...scaled.map(v => v || 0), nt/T.debts.total[0], energy/T.debts.total[1]];
@@ -186,24 +200,62 @@ function allowed(l, before, {nt, loop}, asked) {
   return !(size > left || left === PAIR+1 && isMismatch(l));
 }
 
-// The letter that a standard normal draw chooses
-function choose(logits, may, draw) {
-  const top = Math.max(...logits.filter((_, l) => may[l])), share = normalShare(draw);
+// Cumulated shares of the letters that may come
+function cumulate(logits, may) {
+  const top = Math.max(...logits.filter((_, l) => may[l]));
   let total = 0;
-  const cumulated = Array.from(logits, (x, l) => total += may[l] ? Math.exp(x-top) : 0);
-  return count(cumulated, c => c < share*total);
+  return Array.from(logits, (x, l) => total += may[l] ? Math.exp(x-top) : 0);
 }
 
-// Generator.letters for one code {z, draws, label, clade, asked}: the running totals of the word without its end letter
-function write(code) {
+// The letter that a standard normal draw chooses, and the draw in the middle of a letter's share
+function choose(cumulated, draw) {
+  const share = normalShare(draw)*cumulated.at(-1);
+  return count(cumulated, c => c < share);
+}
+const middleDraw = (cumulated, l) => normalScore(((cumulated[l-1] ?? 0)+cumulated[l])/2/cumulated.at(-1));
+
+// Go through a word: `next(t, cumulated)` is the letter of column `t`. The running totals of the word without its end
+function spell(code, next) {
   const totals = nothing(), plans = plan(code.z, readConditions(code));
   let state = new Float32Array(W['gru.weight_hh_l0'].shape[1]), before = START;
   for (let t = 0; t < T.width && before !== END; t++) {
     state = step([...embed('letter', before), ...plans[t], ...remaining(totals, code.asked)], state);
     const may = Array.from({length: END+1}, (_, l) => allowed(l, before, totals, code.asked));
-    add(totals, before = choose(linear('out', state), may, code.draws[t]));
+    add(totals, before = next(t, cumulate(linear('out', state), may)));
   }
   return {...totals, letters: totals.letters.filter(l => l !== END)};
+}
+
+// Generator.letters for one code {z, draws, label, clade, asked}
+const write = code => spell(code, (t, cumulated) => choose(cumulated, code.draws[t]));
+
+// --- the encoder, whose weights come when they are needed
+
+// A convolution of five columns that halves their number
+function narrow(name, x) {
+  const w = W[name+'.weight'], n = Math.ceil(x[0].length/2), padded = x.map(row => [0, 0, ...row, 0, 0, 0]);
+  return Array.from(W[name+'.bias'], (bias, o) => Float32Array.from({length: n}, (_, t) =>
+    Math.max(0, bias+sum(padded.map((row, c) => sum([0, 1, 2, 3, 4].map(k => w[5*(o*x.length+c)+k]*row[2*t+k])))))));
+}
+
+// HairpinCVAE.normal_scores
+const scores = factors => factors.map((v, k) => {
+  const row = T.quantiles[k], x = Math.fround(v), below = count(row, q => q < x), upto = count(row, q => q <= x);
+  return normalScore(clamp((below+upto)/2/row.length, T.extreme, 1-T.extreme));
+});
+
+// Generator.encode: latents of a hairpin, and draws with which they write it; undefined if it cannot be written
+function encode({letters, factors, nt}) {
+  const code = {label: 1, clade: T.clade, asked: T.conditions.map(() => NaN)}, word = [...letters, END];
+  if (letters.length > T.width || nt < least(LENGTH)) return undefined;
+  const columns = Array.from({length: T.width}, (_, t) => embed('letter', word[t] ?? END));
+  const rows = Array.from(columns[0], (_, c) => columns.map(column => column[c]));
+  const x = ['encoder.0', 'encoder.1', 'encoder.2'].reduce((x, name) => narrow(name, x), rows);
+  const seen = [...x.flatMap(row => [...row]), ...readConditions(code), ...scores(factors)];
+  code.z = Array.from(linear('posterior.1', relu(linear('posterior.0', seen))), v => Math.round(1e4*v)/1e4);
+  code.draws = normals(T.width, 1);
+  spell(code, (t, cumulated) => { code.draws[t] = middleDraw(cumulated, word[t]); return word[t]; });
+  return code;
 }
 
 // --- what is shown of a hairpin
@@ -225,7 +277,7 @@ function molecule(columns, loop) {
 function totalEnergy({letters, lastPair, energy}) {
   if (!isPair(letters[lastPair])) return 0;
   const [a, b] = T.columns[letters[lastPair]], [five, three] = arms(letters.slice(lastPair+1));
-  return energy+exteriorEnergy(pairType(a, b), five[0], three[0])/100;
+  return Math.round(100*energy+exteriorEnergy(pairType(a, b), five[0], three[0]))/100;
 }
 
 // mirnbdev.factors.measure_factors: the ten CORE_FACTORS
@@ -272,10 +324,10 @@ function bars(columns, arm) {
   return columns.map(([a, b], k) => 1+T.strength[a][b]+extra[k]);
 }
 
-// The image, 25 x 100 pixels
+// The image, 25 x 100 pixels: the first hundred columns
 function image(columns) {
   const pixels = new Uint8ClampedArray(25*100*4).fill(255);
-  [0, 1].forEach(arm => bars(columns, arm).forEach((length, k) => {
+  [0, 1].forEach(arm => bars(columns, arm).slice(0, 100).forEach((length, k) => {
     for (let d = 0; d < Math.min(length, 13-arm); d++) {
       pixels.set(T.colours[columns[k][arm]], ((arm ? 13+d : 12-d)*100+k)*4);
     }
@@ -298,136 +350,179 @@ function layout(columns, loop) {
   return [...arm(0, -1), ...circle, ...arm(1, 1).reverse()];
 }
 
-// The molecule as SVG
-function picture({columns, loop}) {
+// The molecule as SVG, `width` pixels wide at most; where it gets too small to read, discs have no letters
+function picture({columns, loop}, width) {
   const at = layout(columns, loop).map(p => ({...p, x: 30+16*p.x, y: 16*p.y}));
   const xs = at.map(p => p.x), ys = at.map(p => p.y);
-  const top = Math.min(...ys)-12, width = Math.max(...xs)+12, height = Math.max(...ys)+12-top;
+  const top = Math.min(...ys)-12, wide = Math.max(...xs)+12, high = Math.max(...ys)+12-top, zoom = width/wide;
+  const size = 9/Math.min(zoom, 1), left = Math.min(0, 21-1.3*size); // the ends' names are as large at any length
   const line = (p, q, style) => `<line x1="${p.x}" y1="${p.y}" x2="${q.x}" y2="${q.y}" ${style}/>`;
-  const text = (x, y, what) => `<text x="${x}" y="${y}">${what}</text>`;
+  const text = (x, y, what, more='') => `<text x="${x}" y="${y}" ${more}>${what}</text>`;
   const facing = p => at.find(q => q.pair === p.pair && q.y > 0), paired = at.filter(p => p.pair !== false && p.y < 0);
-  const disc = 'r="6.5" stroke="#555" stroke-width=".5"', fill = letter => T.fills['ACGU'[letter]];
-  const dot = ({x, y, letter}) =>
-    `<circle cx="${x}" cy="${y}" fill="${fill(letter)}" ${disc}/>${text(x, y+3.2, 'ACGU'[letter])}`;
-  const backbone = at.slice(1).map((p, i) => line(at[i], p, 'stroke="#bbb"')).join('');
-  const pairs = paired.map(p => line(p, facing(p), 'stroke="#333" stroke-width="1.6"')).join('');
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 ${top} ${width} ${height}"
-    style="max-width:min(100%, ${width}px)" font-family="sans-serif" font-size="9" text-anchor="middle">
-    ${backbone}${pairs}
-    ${at.map(dot).join('')}${text(xs[0]-15, ys[0]+3, "5'")}${text(xs.at(-1)-15, ys.at(-1)+3, "3'")}</svg>`;
+  const letter = ({x, y, letter}) => zoom > .75 ? text(x, y+3.2, 'ACGU'[letter], 'fill="#000"') : '';
+  const disc = p => `<circle cx="${p.x}" cy="${p.y}" fill="${T.fills['ACGU'[p.letter]]}" r="6.5"/>${letter(p)}`;
+  const backbone = at.slice(1).map((p, i) => line(at[i], p, 'stroke-opacity=".4"')).join('');
+  const pairs = paired.map(p => line(p, facing(p), 'stroke-width="2"')).join('');
+  const end = (p, y, name) => text(p.x-9, p.y+y, name, `fill="currentColor" font-size="${size}" text-anchor="end"`);
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="${left} ${top} ${wide-left} ${high}"
+    style="max-width: ${wide-left}px; overflow: visible"
+    font-family="sans-serif" font-size="9" text-anchor="middle"><g stroke="currentColor">${backbone}${pairs}</g>
+    ${at.map(disc).join('')}${end(at[0], 1, "5'")}${end(at.at(-1), .7*size, "3'")}</svg>`;
 }
 
-// --- the page
+// --- the detector: HairpinCNN, its batch normalisations folded into its convolutions
 
-const decimals = [0, 0, 2, 0, 2, 2, 2, 0, 0, 2], show = (x, digits) => x.toFixed(digits).replace('-', '−');
-const slider = (kind, k, name, min, max, step) =>
-  `<input type="range" data-${kind}="${k}" min="${min}" max="${max}" step="${step}" aria-label="${kind} ${name}">`;
+// A convolution of three columns; `x` is a list of channels
+function convolve(name, x) {
+  const w = W[name+'.weight'], n = x[0].length, padded = x.map(row => Float32Array.of(0, ...row, 0));
+  return Array.from(W[name+'.bias'], (bias, o) => {
+    const out = new Float32Array(n).fill(bias);
+    padded.forEach((row, c) => {
+      const k = 3*(o*x.length+c), before = w[k], own = w[k+1], behind = w[k+2];
+      for (let t = 0; t < n; t++) out[t] += before*row[t]+own*row[t+1]+behind*row[t+2];
+    });
+    return out;
+  });
+}
+
+// Residual
+function residual(name, x) {
+  const y = convolve(`${name}.second`, convolve(`${name}.first`, x).map(relu));
+  return y.map((row, c) => row.map((v, t) => Math.max(v+x[c][t], 0)));
+}
+
+const mean = row => sum(row)/row.length;
+const halve = row => row.filter((_, t) => t%2).map((v, t) => Math.max(v, row[2*t]));
+const partMeans = (row, n) => Array.from({length: T.detector.parts}, (_, p) => mean(row.slice(p*n, (p+1)*n)));
+
+// The colours of each column of the image, 0 for white: red from top to bottom, then green, blue, and a zero that makes
+// their number even
+function ink(columns) {
+  const {data} = image(columns), rows = Array.from({length: 25}, (_, y) => y);
+  return Array.from({length: 100}, (_, x) =>
+    [...[0, 1, 2].flatMap(colour => rows.map(y => 1-data[4*(100*y+x)+colour]/255)), 0]);
+}
+
+// HairpinCNN.forward
+function logit(columns) {
+  const stem = ink(columns).map(column => relu(linear('detector.stem', column))), means = [];
+  let x = Array.from(stem[0], (_, c) => Float32Array.from(stem, column => column[c]));
+  for (const stage of [0, 1, 2]) {
+    means.push(...x.map(mean));
+    x = residual(`detector.${stage}`, convolve(`detector.${stage}.inputs`, x).map(relu));
+    if (stage < 2) x = x.map(halve);
+  }
+  const parts = x.flatMap(row => partMeans(row, row.length/T.detector.parts));
+  return linear('detector.output', relu(linear('detector.hidden', [...parts, ...means])))[0];
+}
+
+// Detector.predict_proba
+const probability = ({columns}) => sigmoid(T.detector.slope*logit(columns)+T.detector.intercept);
+
+// Detector.out_of_range: names of the factors
+const outOfRange = ({factors}) => T.factors.filter((_, k) => {
+  const [low, high] = T.detector.range[k];
+  return factors[k] < low || factors[k] > high;
+});
+
+// --- folding: the hairpin of least free energy (Zuker and Stiegler 1981, Nucleic Acids Res. 9, without branches)
+
+// For each pair (i, j), at i*n+j, the least energy of what it closes, and the pair inside, or -1 for the terminal loop
+function closed(s) {
+  const n = s.length, least = new Float64Array(n*n).fill(Infinity), inside = new Int32Array(n*n).fill(-1);
+  for (let i = n-1; i >= 0; i--) for (let j = i+LEAST_LOOP+1; j < n; j++) {
+    const outer = pairType(s[i], s[j]), here = i*n+j;
+    if (outer < 0) continue;
+    least[here] = hairpinEnergy(s[i], s[j], s.slice(i+1, j));
+    for (let p = i+1; p <= i+1+MOST_UNPAIRED; p++) {
+      for (let q = j-1; q > p+LEAST_LOOP && p-i+j-q-2 <= MOST_UNPAIRED; q--) {
+        if (least[p*n+q] === Infinity) continue;
+        const ends = interiorEnergy(outer, pairType(s[q], s[p]), p-i-1, j-q-1, s[i+1], s[p-1], s[q+1], s[j-1]);
+        const e = least[p*n+q]+ends;
+        if (e < least[here]) { least[here] = e; inside[here] = p*n+q; }
+      }
+    }
+  }
+  return {least, inside};
+}
+
+// The pairs (i, j) of the best hairpin, from the outside inwards; none if it costs energy to form one
+function bestPairs(s) {
+  const n = s.length, {least, inside} = closed(s), pairs = [];
+  let best = 0, at = -1;
+  least.forEach((e, k) => {
+    if (e === Infinity) return;
+    const i = Math.floor(k/n), j = k%n, all = e+exteriorEnergy(pairType(s[i], s[j]), s[i-1], s[j+1]);
+    if (all < best) { best = all; at = k; }
+  });
+  for (; at >= 0; at = inside[at]) pairs.push([Math.floor(at/n), at%n]);
+  return pairs;
+}
+
+// mirnbdev.encoding.column_word: facing unpaired runs are laid side by side from the free ends inwards
+function columnLetters(s, pairs) {
+  const letter = (a, b, paired) =>
+    T.columns.findIndex(([c, d], l) => l >= 4 && c === a && d === b && isPair(l) === paired);
+  let a = 0, b = s.length;
+  const stem = pairs.flatMap(([i, j]) => {
+    const five = s.slice(a, i), three = s.slice(j+1, b).reverse();
+    [a, b] = [i+1, j];
+    const free = Array.from({length: Math.max(five.length, three.length)}, (_, k) => [five[k] ?? 4, three[k] ?? 4]);
+    return [...free.map(c => letter(...c, false)), letter(s[i], s[j], true)];
+  });
+  return [...s.slice(a, b), ...stem.reverse()];
+}
+
+// The hairpin that a sequence of A, C, G, U folds to, with the best of those that have one terminal loop; undefined if
+// none is better than no pair
+function fold(sequence) {
+  const s = [...sequence].map(c => 'ACGU'.indexOf(c)), pairs = bestPairs(s);
+  return pairs.length ? spelled(columnLetters(s, pairs)) : undefined;
+}
+
+// --- weights
+
+const unpack = (text, Type) => new Type(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer);
+
+// Tensors by name; numbers come as 16 bits, with a scale for each row of a tensor
+function tensors(data) {
+  const numbers = unpack(data.numbers, Int16Array), scales = unpack(data.scales, Float32Array);
+  let at = 0, row = 0;
+  return Object.fromEntries(data.shapes.map(([name, shape]) => {
+    const size = shape.reduce((a, b) => a*b), rows = shape.length > 1 ? shape[0] : 1;
+    const tensor = Float32Array.from(numbers.subarray(at, at+size), (v, i) => v*scales[row+Math.floor(i*rows/size)]);
+    at += size; row += rows;
+    return [name, Object.assign(tensor, {shape})];
+  }));
+}
+
+// Called by generator_data.js
+function load(data) {
+  W = tensors(data); T = data.tables;
+  pairTypes = [...'ACGU'].map(a => [...'ACGU'].map(b => T.pairs.indexOf(a+b)));
+  document.querySelectorAll('.mirnbdev-generator').forEach(el => mirnbdevPlay(el, T));
+}
+
+// Called by encoder_data.js
+const loadMore = data => Object.assign(W, tensors(data));
+
+// Fetch a script beside this one
+const fetched = name => new Promise((onload, failed) => document.head.append(Object.assign(
+  document.createElement('script'), {src: new URL(name, home), onload, onerror: () => failed(Error(`no ${name}`))})));
+let encoder;
+const fetchEncoder = () => encoder ??= fetched('encoder_data.js');
+
+// A page that holds the generator fetches its data
+addEventListener('DOMContentLoaded', () => {
+  if (document.querySelector('.mirnbdev-generator')) fetched('generator_data.js');
+});
 
 // The factor that a tied latent stands for, read from the quantiles of training hairpins
 function reading(k, z) {
-  const row = W.quantiles, n = row.shape[1];
-  return row[k*n+Math.min(n-1, Math.floor(normalShare(z)*n))];
+  const row = T.quantiles[k];
+  return row[Math.min(row.length-1, Math.floor(normalShare(z)*row.length))];
 }
 
-// The controls, as HTML
-function controls() {
-  const head = (...cells) => `<div class="line head">${cells.map(c => `<span>${c}</span>`).join('')}</div>`;
-  const outputs = '<output></output><output></output>';
-  const latent = (name, k) =>
-    `<div class="line"><span>${name}</span>${slider('z', k, name, -3, 3, .05)}${outputs}</div>`;
-  const condition = ({name, unit, low, high, step}, k) => `<div class="line">
-    <label title="${unit}"><input type="checkbox" data-given="${k}"> ${name}</label>
-    ${slider('asked', k, name, low, high, step)}<output></output><output></output></div>`;
-  const free = Array.from({length: T.examples[0].z.length-T.factors.length}, (_, i) => i+T.factors.length);
-  const starts = T.examples.map((e, i) => `<option value="${i}">${e.name}</option>`).join('');
-  const tied = T.factors.map((f, k) => latent(`z${k} ${f}`, k)).join('');
-  return `<div class="bar"><label>start from <select class="start">${starts}</select></label>
-      <label>as <select class="label"><option value="1">precursor</option>
-        <option value="0">pseudo-hairpin</option></select></label>
-      <button class="draws">New draws</button> <button class="latents">New latents</button>
-      <button class="reset">Reset</button></div>
-    <canvas width="100" height="25"></canvas><div class="molecule"></div><p class="facts"></p>
-    <div class="text"><pre></pre><button class="copy">Copy</button></div>
-    <div class="panels"><section>${head('latent', '', 'means', 'has')}${tied}</section>
-      <section>${head('free latent', '', '', 'value')}${free.map(k => latent('z'+k, k)).join('')}
-        ${head('condition', '', 'asked', 'has')}${T.conditions.map(condition).join('')}</section></div>`;
-}
-
-// One generator in the element `el`
-function explorer(el) {
-  el.innerHTML = controls(); el.classList.add('live');
-  const $ = what => el.querySelector(what), $$ = what => [...el.querySelectorAll(what)];
-  let code, now, seed, waiting = false;
-
-  function tell(milliseconds) {
-    const [nt, pairs] = now.factors;
-    const facts = [`${nt} nt`, `${pairs} pairs`, `terminal loop ${now.loop} nt`, `GC ${show(100*now.gc/nt, 0)} %`,
-      `bulges ${now.bulges}`, `${show(now.energy, 1)} kcal/mol`];
-    $('.facts').innerHTML = facts.map(fact => `<b>${fact}</b>`).join('')+`<span>${show(milliseconds, 0)} ms</span>`;
-    $('pre').textContent = now.sequence+'\n'+now.structure;
-    $$('[data-z]').forEach((input, k) => {
-      const [a, b] = input.parentNode.querySelectorAll('output'), tied = k < T.factors.length;
-      input.value = code.z[k];
-      a.textContent = tied ? show(reading(k, code.z[k]), decimals[k]) : '';
-      b.textContent = tied ? show(now.factors[k], decimals[k]) : show(code.z[k], 2);
-    });
-    $$('[data-asked]').forEach((input, k) => {
-      const [a, b] = input.parentNode.querySelectorAll('output'), open = isNaN(code.asked[k]);
-      const digits = T.conditions[k].step < 1 ? 2 : 0;
-      input.disabled = open;
-      $$('[data-given]')[k].checked = !open;
-      input.value = open ? now.obtained[k] : code.asked[k];
-      a.textContent = open ? 'open' : show(code.asked[k], digits); b.textContent = show(now.obtained[k], digits);
-    });
-    $('.label').value = code.label;
-  }
-
-  function draw() {
-    const start = performance.now();
-    waiting = false; now = hairpin(code);
-    $('canvas').getContext('2d').putImageData(image(now.columns), 0, 0); $('.molecule').innerHTML = picture(now);
-    tell(performance.now()-start);
-    el.milliseconds = performance.now()-start;
-  }
-
-  const change = what => { code = {...code, ...what}; if (!waiting) { waiting = true; requestAnimationFrame(draw); } };
-  const put = (list, k, v) => list.map((x, i) => i === k ? v : x);
-  const begin = () => { seed = 0; change({...T.examples[$('.start').value], asked: T.conditions.map(() => NaN)}); };
-
-  // has_room: the terminal loop must leave room for a pair within the length
-  function ask(k, v) {
-    const asked = put(code.asked, k, v), most = asked[LENGTH]-PAIR;
-    change({asked: put(asked, LOOP, asked[LOOP] > most ? most : asked[LOOP])});
-  }
-
-  $$('[data-z]').forEach((input, k) => input.oninput = () => change({z: put(code.z, k, +input.value)}));
-  $$('[data-asked]').forEach((input, k) => input.oninput = () => ask(k, +input.value));
-  $$('[data-given]').forEach((box, k) => box.onchange = () => ask(k, box.checked ? +$$('[data-asked]')[k].value : NaN));
-  $('.label').onchange = () => change({label: +$('.label').value});
-  $('.draws').onclick = () => change({draws: normals(T.width, ++seed)});
-  $('.latents').onclick = () => change({z: normals(code.z.length, ++seed)});
-  $('.start').onchange = $('.reset').onclick = begin;
-  $('.copy').onclick = () => navigator.clipboard.writeText($('pre').textContent);
-  begin();
-}
-
-// Called by generator_data.js: floats come as the upper three of their four bytes
-function load(data) {
-  const bytes = Uint8Array.from(atob(data.bytes), c => c.charCodeAt(0));
-  const all = new Float32Array(bytes.length/3), words = new Uint32Array(all.buffer);
-  words.forEach((_, i) => words[i] = bytes[3*i]<<8 | bytes[3*i+1]<<16 | bytes[3*i+2]<<24);
-  let at = 0;
-  const take = shape => Object.assign(all.subarray(at, at += shape.reduce((a, b) => a*b)), {shape});
-  W = Object.fromEntries(data.shapes.map(([name, shape]) => [name, take(shape)]));
-  T = data.tables;
-  document.querySelectorAll('.mirnbdev-generator').forEach(explorer);
-}
-
-// Pages that hold a generator fetch its data, beside this script
-addEventListener('DOMContentLoaded', () => {
-  const data = Object.assign(document.createElement('script'), {src: new URL('generator_data.js', home)});
-  if (document.querySelector('.mirnbdev-generator')) document.head.append(data);
-});
-
-return {load, hairpin, spelled, loopEnergy, image};
+return {load, loadMore, fetchEncoder, encode, hairpin, spelled, loopEnergy, image, picture, probability, outOfRange,
+  fold, normals, reading};
 })();
