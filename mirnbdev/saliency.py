@@ -38,7 +38,7 @@ from torch import Tensor, nn
 
 # %% ../nbs/12_saliency.ipynb #3429b6f7
 from .cnn import BATCH, KERNEL, Detector, images_to_tensor
-from .data import dinucleotide_shuffle
+from .data import dinucleotide_shuffle, find_matures
 from .encoding import COLOUR, HEIGHT, IMAGE_WIDTH, SYMBOLS, UP, encode, png
 from mirnbdev.hairpin import (
     COLOURS,
@@ -53,7 +53,7 @@ from mirnbdev.hairpin import (
     open_whole,
     short_name,
 )
-from .templates import data_uri, fill, json_in_script, plot_name
+from .templates import data_uri, fill, json_in_script, plot_name, ring_nucleotides
 from .training import inference, seeded, whole_number
 
 # %% ../nbs/12_saliency.ipynb #c4371212
@@ -500,7 +500,7 @@ def _page_entry(h, image, probability, scores):
         structure=h.structure,
         mfe=h.mfe,
         probability=round(float(probability), 4),
-        svg=draw(h, width=900),
+        svg=ring_nucleotides(draw(h, width=900), (i for place in find_matures(h.sequence).values() for i in place)),
         image=_base64(_see_through(image)),
         methods={
             m: dict(scores=[round(float(x), 4) for x in s], pixels=_base64(_heat_map(p)))

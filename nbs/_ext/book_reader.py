@@ -272,9 +272,9 @@ def alt_text(cell, before):
 
 
 def prose(md):
-    "The last paragraph of MyST, without its marks."
-    last = re.split(r'\n\s*\n', md.strip())[-1]
-    return re.sub(r'\[([^]]*)\]\([^)]*\)|[`*#>]', r'\1', ' '.join(last.split()))
+    "The last paragraph of MyST, without its marks; '' if it is a heading."
+    last = ' '.join(re.split(r'\n\s*\n', md.strip())[-1].split())
+    return '' if last.startswith('#') else re.sub(r'\[([^]]*)\]\([^)]*\)|[`*>]', r'\1', last)
 
 
 def keep_names(html):
@@ -375,7 +375,7 @@ def page_cells(nb):
     for what, run in runs(cells):
         cell = run[0]
         if cell.cell_type == 'markdown':
-            before = prose(cell.source)
+            before = prose(cell.source) or before
             cell.source = link(cell.source, module)
             if 'folded' in cell.metadata.get('tags', []):
                 cell.source += f'\n\n```{{raw}} html\n{FOLD}\n```'
