@@ -436,7 +436,7 @@ def _latent_view(start, design, detector, device=None):
         probability=f'{detector.predict_proba([now], device)[0, 1]:.3f}',
         threshold=f'{detector.threshold:.2f}',
         f1=f'{pair_f1(design.structure, now.structure):.2f}',
-        structure=html_image(draw(now, width=620), 'structure'),
+        structure=html_image(draw(now, width=620), 'structure of the hairpin'),
         image=html_image(png(encode([now]).images[0], 5), 'image'),
         factors=_factor_rows(start, now),
     )

@@ -111,7 +111,7 @@ def html(site):
 
 def test_directives_are_not_shown(html):
     shown = {
-        name: re.findall(r'#\s*\|.*|nbdev_export.*', unescape(re.sub('<[^>]+>', '', text)))
+        name: re.findall(r'(?m)^\s*#\s*\|.*|nbdev_export.*', unescape(re.sub('<[^>]+>', '', text)))
         for name, text in html.items()
     }
     assert not any(shown.values()), shown

@@ -31,7 +31,13 @@ PICTURES = ('image/png', 'image/svg+xml')
 LARGEST_TABLE = 8  # rows that are shown unfolded
 
 
+def find_scorer(app, config):
+    "Sphinx looks for the scorer of its search in the folder in which it was started."
+    config.html_search_scorer = str(Path(app.srcdir) / config.html_search_scorer)
+
+
 def setup(app):
+    app.connect('config-inited', find_scorer)
     app.connect('doctree-read', fold_sections)
     return dict(parallel_read_safe=True)
 
@@ -218,9 +224,13 @@ def link(md, module):
 # --- what a page shows
 
 
-def drop_widgets(cell):
-    "A widget needs a kernel: keep another picture of it where there is one, else nothing."
+def adapt_outputs(cell):
+    "A widget needs a kernel: keep another picture of it where there is one, else nothing. Links lead to pages."
     for out in cell.outputs:
+        if 'text/markdown' in out.get('data', {}):
+            out.data['text/markdown'] = re.sub(
+                r'(?<=\]\()([\w/.]+)\.ipynb', r'\1.html', ''.join(out.data['text/markdown'])
+            )
         if out.get('data', {}).pop(WIDGET, None):
             out.data.pop('text/plain', None)
     cell.outputs = [o for o in cell.outputs if o.get('data', True)]
@@ -371,7 +381,7 @@ def page_cells(nb):
         if cell.cell_type == 'code':
             lines = cell.source.splitlines(True)
             cell.source = ''.join(lines[first_code_ln(lines) or 0 :])
-            drop_widgets(cell)
+            adapt_outputs(cell)
     for what, run in runs(cells):
         cell = run[0]
         if cell.cell_type == 'markdown':
