@@ -10,6 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = os.environ.get('CHROMIUM') or shutil.which('chromium') or shutil.which('google-chrome')
@@ -62,12 +63,16 @@ def page(browser):
 
 
 @pytest.fixture(scope='session')
-def site(tmp_path_factory):
-    "The book, built from nothing; a warning is an error."
-    out = tmp_path_factory.mktemp('book')
-    cmd = ['jupyter-book', 'build', '-W', '-n', '--keep-going', ROOT / 'nbs', '--path-output', out]
-    build = subprocess.run(cmd, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert build.returncode == 0, build.stdout
+def site(tmp_path_factory, worker_id):
+    "The book, built once from nothing for all workers; a warning is an error."
+    base = tmp_path_factory.getbasetemp()
+    out = (base if worker_id == 'master' else base.parent) / 'book'
+    with FileLock(f'{out}.lock'):
+        if not out.exists():
+            cmd = ['jupyter-book', 'build', '-W', '-n', '--keep-going', ROOT / 'nbs', '--path-output', out]
+            build = subprocess.run(cmd, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            (out / 'said').write_text('' if build.returncode == 0 else build.stdout)
+    assert not (out / 'said').read_text(), (out / 'said').read_text()
     return out / '_build' / 'html'
 
 

@@ -304,7 +304,7 @@ def fold_shown(cell):
         if 'text/html' in out.get('data', {}):
             out.data['text/html'] = html = keep_names(''.join(out.data['text/html']))
             rows = max(rows, html.count('<tr') - 1)
-    if rows > LARGEST_TABLE and 'hide-output' not in cell.metadata['tags']:
+    if rows > LARGEST_TABLE and not {'hide-output', 'unfolded'} & set(cell.metadata['tags']):
         cell.metadata['tags'].append('hide-output')
     folded = [t for t in ('hide-input', 'hide-output') if t in cell.metadata['tags']]
     if folded:
@@ -400,6 +400,8 @@ def page_cells(nb):
         else:
             cell.metadata['tags'] = tags(cell)
             fold_shown(cell)
+            if any(''.join(o.get('data', {}).get('text/plain', '')).startswith('Encoded(') for o in cell.outputs):
+                cell.metadata['tags'].append('published-image')
             if any(k in PICTURES for o in cell.outputs for k in o.get('data', {})):
                 cell.metadata.setdefault('mystnb', {})['image'] = dict(alt=alt_text(cell, before))
         yield cell
