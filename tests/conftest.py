@@ -62,6 +62,15 @@ def page(browser):
     context.close()
 
 
+def complaints(page):
+    "A list of what a page complains about, as it comes: errors, warnings, and requests that leave the machine."
+    said = []
+    page.on('pageerror', lambda e: said.append(str(e)))
+    page.on('console', lambda m: said.append(m.text) if m.type in ('error', 'warning') else None)
+    page.on('request', lambda r: said.append(r.url) if not r.url.startswith(('file:', 'data:', 'blob:')) else None)
+    return said
+
+
 @pytest.fixture(scope='session')
 def site(tmp_path_factory, worker_id):
     "The book, built once from nothing for all workers; a warning is an error."

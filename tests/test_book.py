@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import RNA
 import torch
-from conftest import ROOT
+from conftest import ROOT, complaints
 from sphinx.util.inventory import InventoryFile
 from test_quarto import TOC
 
@@ -44,9 +44,8 @@ WHITE = """() => [...document.querySelectorAll('main .cell_output img')].map(img
 def tab(browser):
     "One tab for all pages, and what it has complained about or loaded."
     context = browser.new_context(viewport=dict(width=1280, height=900))
-    tab, trouble, loaded = context.new_page(), [], []
-    tab.on('pageerror', lambda e: trouble.append(str(e)))
-    tab.on('console', lambda m: trouble.append(m.text) if m.type in ('error', 'warning') else None)
+    tab, loaded = context.new_page(), []
+    trouble = complaints(tab)
     tab.on('requestfailed', lambda r: trouble.append(f'failed: {r.url}'))
     tab.on('request', lambda r: loaded.append(r.url))
     yield tab, trouble, loaded
@@ -72,7 +71,7 @@ def test_page(name, site, tab):
     assert not tab.evaluate(WHITE)
     tab.set_viewport_size(dict(width=390, height=800))
     assert not tab.evaluate(TOO_WIDE)
-    assert not trouble and not [u for u in loaded if not u.startswith(('file:', 'data:', 'blob:'))], (trouble, loaded)
+    assert not trouble, trouble
     assert name == PLAY or sum(map(size, set(loaded))) < HEAVIEST
 
 
@@ -131,10 +130,7 @@ def test_every_exported_symbol_has_its_reference_entry(site):
 @pytest.fixture
 def explorer(site, page):
     "The page with its generator; errors and requests to a network fail the test."
-    trouble = []
-    page.on('pageerror', lambda e: trouble.append(str(e)))
-    page.on('console', lambda m: trouble.append(m.text) if m.type in ('error', 'warning') else None)
-    page.on('request', lambda r: trouble.append(r.url) if not r.url.startswith(('file:', 'data:', 'blob:')) else None)
+    trouble = complaints(page)
     page.goto((site / 'play.html').as_uri())
     page.wait_for_function(f"() => document.querySelector('{EXPLORER} pre')?.textContent")
     yield page

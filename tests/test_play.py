@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import complaints
 
 from mirnbdev.cnn import Detector
 from mirnbdev.data import dinucleotide_shuffle, well_known
@@ -26,11 +27,7 @@ def open_play(site, browser):
     def opened(address='', **screen):
         contexts.append(browser.new_context(**screen))
         page = contexts[-1].new_page()
-        page.on('pageerror', lambda e: trouble.append(str(e)))
-        page.on('console', lambda m: trouble.append(m.text) if m.type in ('error', 'warning') else None)
-        page.on(
-            'request', lambda r: trouble.append(r.url) if not r.url.startswith(('file:', 'data:', 'blob:')) else None
-        )
+        trouble.append(complaints(page))
         page.goto((site / 'play.html').as_uri() + address)
         page.wait_for_function(DRAWN)
         return page
@@ -38,7 +35,7 @@ def open_play(site, browser):
     yield opened
     for context in contexts:
         context.close()
-    assert not trouble, trouble
+    assert not any(trouble), trouble
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from commands import TINY, call, random_stems, start, table, write_hostile
 
 from mirnbdev import scorecard
 from mirnbdev.data import well_known
-from mirnbdev.report import SIDES
+from mirnbdev.report import SIDE_TITLES
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +112,7 @@ def test_a_report_is_one_self_contained_page(tmp_path):
     assert (tmp_path / 'out' / 'simulated.fa').read_text().count('>') == 6
     assert 'Now your own' in page and not (tmp_path / 'out' / 'records.tsv').exists()
     known = well_known()
-    for side, what in SIDES.items():
+    for side, what in SIDE_TITLES.items():
         names = known.name[known.split == side]
         part = page.partition(what)[2].partition('<h')[0]
         assert part.count('<figcaption>') == len(names) and all(f'<b>{n}</b>' in part for n in names)
