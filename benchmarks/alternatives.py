@@ -1,16 +1,48 @@
 """Other ways to write precursors, which benchmarks/generator.py puts beside the generator.
 
-A Markov chain over column letters, and a VAE over pixels.
+RNAinverse, a Markov chain over column letters, and a VAE over pixels.
 """
 
+from pathlib import Path
+from random import Random
+
 import numpy as np
+import RNA
 import torch
+from joblib import delayed
+from safetensors.torch import load_model, save_model
 from torch import nn
 
 from mirnbdev.cvae import END_ID, START_ID
 from mirnbdev.encoding import COLOUR, MAY_FOLLOW, UP, encode, hairpin_from_image, hairpin_from_word, words_from_array
-from mirnbdev.hairpin import Hairpin, pair_table
+from mirnbdev.hairpin import NUCLEOTIDES, Hairpin, in_processes, pair_table
 from mirnbdev.training import Batches, inference, train_epochs
+
+# ---- RNAinverse
+
+STARTS = 5  # Random sequences to start from, at most; RNAinverse itself begins anew as often as it is told
+
+
+def inverse_design(
+    h,  # Its structure is asked for
+    seed,
+):  # A design; where every start failed, the nearest
+    "Change a random sequence until it folds as `h`, as ViennaRNA's RNAinverse does (Hofacker et al. 1994)."
+    RNA.init_rand(seed)
+    rng, best = Random(seed), ('', np.inf)
+    for _ in range(STARTS):
+        start = ''.join(rng.choices(NUCLEOTIDES, k=len(h)))  # A new string each time, for it may be overwritten
+        best = min(best, tuple(RNA.inverse_fold(start, h.structure)), key=lambda found: found[1])
+        if best[1] == 0:
+            break
+    return Hairpin(h.name, best[0].upper(), h.structure)
+
+
+def inverse_designs(hairpins, seed=0, n_jobs=1):
+    "A sequence of RNAinverse for the structure of each hairpin."
+    tasks = (delayed(inverse_design)(h, i) for i, h in enumerate(hairpins, seed * len(hairpins)))
+    return list(in_processes(tasks, n_jobs))
+
 
 # ---- Markov chain
 
@@ -65,6 +97,7 @@ def _up(a, b):
 class PixelVAE(nn.Module):
     "Picture -> z -> bars -> picture: after Petkovic & Menkovski 2024 (doi 10.3390/e26110921), smaller."
 
+    kind = 'pixel-vae'  # The name of its file
     latents, beta = 64, 0.1
     colours, lengths = 5, 14  # Of a bar
 
@@ -80,6 +113,17 @@ class PixelVAE(nn.Module):
             *_up(64, 64),
             nn.Conv1d(64, 2 * (self.colours + self.lengths), 1),
         )
+        self.register_buffer('validation_loss', torch.zeros(()))  # Once trained; kept with the weights
+
+    def save(self, folder):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        save_model(self, Path(folder) / f'{self.kind}.safetensors')
+
+    @classmethod
+    def load(cls, folder):
+        net = cls()
+        load_model(net, Path(folder) / f'{cls.kind}.safetensors')
+        return net
 
     def bars(self, z):  # (n, 2, 5, 100) colours, (n, 2, 14, 100) lengths: probabilities for each arm and column
         x = self.decoder(z)[..., :100].unflatten(1, (2, self.colours + self.lengths))
@@ -104,7 +148,7 @@ def pixel_loss(model, x):  # uint8
 
 
 def pixel_vae(train, validation, epochs, seed=0):
-    "Train on pictures of hairpins: the network, and its losses."
+    "Train on pictures of hairpins."
     pictures = lambda h: (torch.from_numpy(encode(h).images).permute(0, 3, 1, 2).contiguous(),)
     train, validation = pictures(train), Batches(pictures(validation), 512)
     batches = lambda epoch: Batches(train, 128, seed * 1000 + epoch)
@@ -112,7 +156,8 @@ def pixel_vae(train, validation, epochs, seed=0):
         torch.manual_seed(seed)
         net = PixelVAE()
         history = train_epochs(net, pixel_loss, batches, validation, epochs, patience=epochs, amp=False)
-    return net, history
+    net.validation_loss.fill_(history.validation.min())
+    return net
 
 
 def paint(net, n, seed):  # (n, 25, 100, 3) uint8

@@ -1,18 +1,17 @@
 """Measure the generator.
 
-usage: MIRNBDEV_DATA=... python benchmarks/generator.py alternatives|rates|control|gain|simulated
+usage: MIRNBDEV_DATA=... python benchmarks/generator.py alternatives|rates|control|simulated
 
 Each command prints tables and writes them into benchmarks/results/, where the generator's page finds them. Trained
 networks are kept in out/generators/ and used again. Intervals: 95 %, over resampled clusters of relatives. On one core:
-rates 40 minutes, alternatives and simulated 30 each, control five, gain ten.
+alternatives an hour, rates 40 minutes, simulated 30, control five.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from alternatives import chain, nearest_molecule, paint, pixel_vae, write_chain
+from alternatives import PixelVAE, chain, inverse_designs, nearest_molecule, paint, pixel_vae, write_chain
 from common import (
     bootstrap,
     interval,
@@ -27,22 +26,20 @@ from common import (
     words,
     write,
 )
-from sklearn.metrics import average_precision_score, r2_score, roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from mirnbdev import sets
 from mirnbdev.cnn import Detector
-from mirnbdev.cvae import CONDITIONS, MFE, GeneratorConfig, measure_conditions
+from mirnbdev.cvae import GeneratorConfig
 from mirnbdev.encoding import column_word, encode, word_array
-from mirnbdev.factors import CORE_FACTORS, measure_factors
-from mirnbdev.generator import TOGETHER, Generator, recall_table
-from mirnbdev.hairpin import pair_f1
+from mirnbdev.factors import CORE_FACTORS
+from mirnbdev.generator import Generator, recall_table
 from mirnbdev.scorecard import scorecard
 
-N, FOLDED = 2000, 500  # Samples or held-out precursors of a table; samples of `rates`
+N = 2000  # Samples or held-out precursors of a table
 RATES, RATE_EPOCHS = (0, 4, 16, 64), 5  # Free nats; epochs
 GU_PAIRS = CORE_FACTORS.index('gu_pairs')
-GAINS, GAIN_N = (0.0, 0.5, 1.0, 2.0), 1000  # Energy gains; held-out precursors
-PIXEL_EPOCHS, EPOCHS = 30, 12  # Of the VAE over pixels; of the unconditional generator
+PIXEL_EPOCHS = 30  # Of the VAE over pixels
 DETECTOR_EPOCHS, SEEDS = 12, 2  # Of each detector trained on simulated hairpins, and how many detectors
 BOUND_DRAWS = 20  # Of z, for the importance-weighted bound
 MODELS = Path('out/generators')
@@ -58,7 +55,8 @@ def averages(measures, clusters):
 
 def pixel_samples():
     "What the VAE over pixels paints, read as molecules; and the share of pictures that are the drawing of one."
-    net, history = pixel_vae(precursors('train'), precursors('validation'), PIXEL_EPOCHS)
+    train = lambda: pixel_vae(precursors('train'), precursors('validation'), PIXEL_EPOCHS)
+    net = kept(PixelVAE, MODELS / 'pixel-vae', train)
     pictures = paint(net, N, 0)
     found = [nearest_molecule(x, f'pixel-{i}') for i, x in enumerate(pictures, 1)]
     same, ink = (encode(found).images == pictures).all(-1), (pictures != 255).any(-1)
@@ -68,27 +66,26 @@ def pixel_samples():
         'pictures with nothing to read': [not h.sequence for h in found],
     }
     rows = averages(pd.DataFrame(shares, dtype=float), range(N))
-    name = f'{PIXEL_EPOCHS} epochs, validation loss {history.validation.min():.0f}'
+    name = f'{PIXEL_EPOCHS} epochs, validation loss {net.validation_loss:.0f}'
     write('alternatives_pixels', table({name: rows}))
     return [h for h in found if h.sequence], rows.iloc[0]
 
 
-def unconditional():
-    "The same network, trained on precursors by the same recipe, without ties, never told a condition."
-    g = Generator(epochs=EPOCHS, config=GeneratorConfig(tie_weight=0.0))
-    return kept(Generator, MODELS / 'unconditional', lambda: g.fit_words(*map(open_words, ('train', 'validation'))))
+def rnainverse():
+    "A sequence of RNAinverse for the fold of each of `N` training precursors."
+    train = precursors('train')
+    return inverse_designs([train[i] for i in np.random.default_rng(0).permutation(len(train))[:N]], n_jobs=-1)
 
 
 def alternatives():
-    "Raw samples of four generators in one scorecard; ours also as written at first."
-    markov = write_chain(chain(word_array([column_word(h) for h in precursors('train')])), N, 0)
+    "Raw samples of the generator and its peers in one scorecard; ours also as written at first."
     pixels, decodable = pixel_samples()
     ours = Generator.load()
     samples = {
         'ours': ours.sample(N).designed,
-        'not proofread': ours.decode(ours.draw(N)),
-        'no conditions': unconditional().sample(N).designed,
-        'Markov chain': markov,
+        'as written': ours.decode(ours.draw(N)),
+        'RNAinverse': rnainverse(),
+        'Markov chain': write_chain(chain(word_array([column_word(h) for h in precursors('train')])), N, 0),
         'pixel VAE': pixels,
     }
     card = scorecard(samples, n_jobs=-1)
@@ -108,16 +105,14 @@ def with_free_nats(nats):
 
 
 def costs(g, test, clusters):
-    "What held-out precursors cost, and how samples fold."
-    e, s = g.elbo(test), g.sample(FOLDED)
+    "What held-out precursors cost."
+    e = g.elbo(test)
     nats = pd.DataFrame(dict(nll=e.nll, kl=e.kl.sum(1), weighted=g.importance_bound(test, BOUND_DRAWS)))
-    agreement = [pair_f1(a.structure, b.structure) for a, b in zip(s.designed, s.refolded)]
-    folds = pd.DataFrame(dict(pair_f1=agreement, exact=s.folds_as_designed), dtype=float)
-    return pd.concat([averages(nats, clusters), averages(folds, range(FOLDED))])
+    return averages(nats, clusters)
 
 
 def rates():
-    "What more nats in z buy: held-out precursors without conditions, and raw samples."
+    "What more nats in z buy: held-out precursors without conditions."
     rows, recall = {}, {}
     some = np.random.default_rng(0).permutation(len(precursors('test')))[:N]
     hairpins, test = [precursors('test')[i] for i in some], rows_of(open_words('test'), some)
@@ -156,26 +151,6 @@ def control():
     write('control_label', table(rows), 2)
 
 
-def energy_met(asked, s, clusters):
-    "How well energy is met, how many designs fold exactly as written, and the share of G-U among their pairs."
-    got, gu_pairs = measure_conditions(s.refolded)[:, MFE], measure_factors(s.refolded)[:, GU_PAIRS]
-    each = pd.DataFrame(dict(miss=abs(got - asked), exact=s.folds_as_designed, gu_pairs=gu_pairs), dtype=float)
-    return bootstrap(lambda i: pd.Series(dict(R2=r2_score(asked[i], got[i]), **each.iloc[i].mean())), clusters)
-
-
-def gain():
-    "How well energy is met, and how designs fold, by how strongly the generator catches up with energy."
-    g, asked, rows = Generator.load(), wanted(GAIN_N), {}
-    clusters = np.random.default_rng(0).permutation(precursor_clusters('test'))[:GAIN_N]  # as in `wanted`
-    for k in GAINS:
-        g.model.config = replace(g.model.config, energy_gain=k)
-        for how, names in (('alone', ['mfe_per_nt']), ('four together', TOGETHER)):
-            s = g.sample(len(asked), **{c: asked[:, list(CONDITIONS).index(c)] for c in names})
-            rows[k, how] = energy_met(asked[:, MFE], s, clusters)
-            print(k, how, rows[k, how].value.round(3).to_dict(), flush=True)
-    write('energy_gain', table(rows).rename_axis(['energy_gain', 'asked']))
-
-
 # ---- simulated training data
 
 
@@ -205,7 +180,7 @@ def simulated():
     write('simulated', table(rows), SEEDS)
 
 
-COMMANDS = dict(alternatives=alternatives, rates=rates, control=control, gain=gain, simulated=simulated)
+COMMANDS = dict(alternatives=alternatives, rates=rates, control=control, simulated=simulated)
 
 if __name__ == '__main__':
     main(COMMANDS, __doc__)

@@ -6,14 +6,15 @@
 __all__ = ['app', 'STATUS', 'train_app', 'Input', 'Images', 'Table', 'Iupac', 'Jobs', 'Model', 'Seed', 'SHOWN', 'DETECT_COLUMNS',
            'WINDOW_COLUMNS', 'Windows', 'BothStrands', 'WithSequence', 'Sort', 'Label', 'Clade', 'Length', 'Gc',
            'MfePerNt', 'Loop', 'Bulges', 'SIMULATED_ENDINGS', 'SIMULATED_FILES', 'SimulatedOutput', 'Number',
-           'Temperature', 'Strict', 'Design', 'Scored', 'ScoreOutput', 'ATTRIBUTION_COLUMNS', 'PAGE_RECORDS',
-           'EXPLAINED_FILES', 'ExplainedOutput', 'Method', 'NAMED', 'LATENT_FILES', 'LatentOutput', 'Own', 'Folder',
-           'Simulated', 'Pos', 'Neg', 'Epochs', 'Device', 'FromShipped', 'say', 'naming', 'plain_errors',
-           'refuse_inputs', 'check_output', 'files_of_model', 'files_of_data', 'Row', 'RecordLog', 'read_records',
-           'fold_records', 'hairpins_in', 'fill_rows', 'write_npz', 'encode_command', 'detection_rows', 'window_rows',
-           'detect_command', 'with_nearest', 'simulate_command', 'read_designs', 'score_command', 'explain_command',
-           'latent_rows', 'plot_latents', 'latent_command', 'report_command', 'resumable', 'training_data',
-           'model_folder', 'told_epochs', 'train_detector_command', 'train_generator_command']
+           'Temperature', 'Strict', 'NoRepair', 'MinScore', 'Fixed', 'Design', 'Scored', 'ScoreOutput',
+           'ATTRIBUTION_COLUMNS', 'PAGE_RECORDS', 'EXPLAINED_FILES', 'ExplainedOutput', 'Method', 'NAMED',
+           'LATENT_FILES', 'LatentOutput', 'Own', 'Folder', 'Simulated', 'Pos', 'Neg', 'Epochs', 'Device',
+           'FromShipped', 'say', 'naming', 'plain_errors', 'refuse_inputs', 'check_output', 'files_of_model',
+           'files_of_data', 'Row', 'RecordLog', 'read_records', 'fold_records', 'hairpins_in', 'fill_rows', 'write_npz',
+           'encode_command', 'detection_rows', 'window_rows', 'detect_command', 'with_nearest', 'simulate_command',
+           'read_designs', 'score_command', 'explain_command', 'latent_rows', 'plot_latents', 'latent_command',
+           'report_command', 'resumable', 'training_data', 'model_folder', 'told_epochs', 'train_detector_command',
+           'train_generator_command']
 
 # %% ../nbs/18_cli.ipynb #5b697184
 import os
@@ -715,27 +716,82 @@ def with_nearest(
     parts = in_processes((delayed(nearest)(s, training) for s in chunks(table.sequence, 500)), jobs)
     return table.assign(**pd.concat(parts).set_index(table.index))
 
+# %% ../nbs/18_cli.ipynb #cddbb1d1
+_FIXED = ('5p', '3p', 'loop', 'structure', 'sequence', 'avoid')  # of `generator`, which would take a second to import
+
+# %% ../nbs/18_cli.ipynb #635ff7d2
+def _fixed_parts(texts):
+    "Read KEY=VALUE of each text; a dict. Only `avoid` may come again."
+    out = {}
+    for text in texts or ():
+        key, _, value = (x.strip() for x in text.partition('='))
+        if key not in _FIXED or not value:
+            keys = f'KEY=VALUE is expected, with a KEY of {", ".join(_FIXED)}'
+            raise typer.BadParameter(f'--fixed: {keys}; not {short_name(_one_line(text))!r}')
+        if key in out and key != 'avoid':
+            raise typer.BadParameter(f'--fixed: {key} is given twice; only avoid may come again')
+        out.setdefault(key, []).append(value)
+    return {key: values if key == 'avoid' else values[0] for key, values in out.items()}
+
 # %% ../nbs/18_cli.ipynb #7eb7f05f
-def _check_simulation(design, strict, temperature):
+def _check_simulation(design, strict, repair, temperature, fixed, min_score):
     "Refuse options of `simulate` that do not go together."
-    if design and (strict or temperature != 1):
-        raise typer.BadParameter('--design: not together with --strict or --temperature')
+    given = {'--strict': strict, '--no-repair': not repair, '--temperature': temperature != 1}
+    given |= {'--fixed': fixed, '--min-score': min_score is not None}
+    if design and (wrong := [option for option, is_given in given.items() if is_given]):
+        raise typer.BadParameter(f'--design: not together with {" or ".join(wrong)}')
+
+# %% ../nbs/18_cli.ipynb #21b5c1bd
+_OPTIONS = {k: f'--{k.replace("_", "-")}' for k in ('length', 'gc', 'mfe_per_nt', 'bulges', 'strict', 'min_score')}
+_OPTIONS |= {'terminal_loop': '--loop', 'fixed': '--fixed'} | {k: f'--fixed {k}' for k in _FIXED}
+# what a message begins with -> the option that the user gave
+
+
+def _as_typed(message):
+    "The message of an error, with the option that the user gave in place of the library's name."
+    name, colon, rest = message.partition(':')
+    return _OPTIONS.get(name, name) + colon + rest
 
 # %% ../nbs/18_cli.ipynb #01669c82
-def _report_samples(table, design, strict):
-    "Say how many designs fool the detector, and how many samples fold as designed."
-    n = len(table)
-    if strict:
-        say(f'{n} of {table.attrs["drawn"]} samples ({n / table.attrs["drawn"]:.1%}) refold to their design')
+def _report_drawn(table, strict, min_score):
+    "Say how many samples were drawn to get these, if some were thrown away."
+    n, drawn = len(table), table.attrs['drawn']
+    wanted = ['refold to their design'] if strict else []
+    if min_score is not None:
+        wanted.append(f'have a score of {min_score:g} or more')
+    if wanted:
+        say(f'{n} of {drawn} samples ({n / drawn:.1%}) {" and ".join(wanted)}')
+
+# %% ../nbs/18_cli.ipynb #e88b34a9
+_NAMED_SAMPLES = 5  # in a warning
+
+# %% ../nbs/18_cli.ipynb #9bf1ec1d
+def _report_doubts(table, threshold):
+    "Say how many samples fold otherwise, and warn of those below the detector's threshold, if there is one."
+    otherwise = (table.designed != table.refolded).sum()
+    if otherwise:
+        say(f'{otherwise} of {len(table)} samples do not fold as designed')
+    names = list(table.name[table.score < threshold])
+    if names:
+        some = ', '.join(names[:_NAMED_SAMPLES]) + ', ...' * (len(names) > _NAMED_SAMPLES)
+        why = f"a score below the detector's threshold of {threshold:.2f}, so it does not believe them"
+        say(f'warning: {len(names)} of {len(table)} samples have {why}: {some}')
+
+# %% ../nbs/18_cli.ipynb #0f101bcf
+def _report_samples(table, design, label, threshold, strict, min_score):
+    "Say what became of designs or samples."
     if design:
         say(
-            f'{table.fooled.sum()} of {n} fool the detector: it believes their picture, but not the folded molecule, '
-            'or that folds otherwise'
+            f'{table.fooled.sum()} of {len(table)} fool the detector: it believes their picture, '
+            'but not the folded molecule, or that folds otherwise'
         )
+    else:
+        _report_drawn(table, strict, min_score)
+    _report_doubts(table, threshold if label == 'precursor' else 0)
 
 # %% ../nbs/18_cli.ipynb #ac106bd7
-def _simulated_table(model, design, strict, temperature, label, **options):
-    "Write hairpins, or search for designs; refold and score them."
+def _simulated_table(model, design, label, how, **options):
+    "Write hairpins as `how` says, or search for designs; refold and score them."
     from mirnbdev.cnn import Detector
     from mirnbdev.generator import Generator, simulate
 
@@ -745,10 +801,10 @@ def _simulated_table(model, design, strict, temperature, label, **options):
         if design:
             table = generator.design(detector, **options)
         else:
-            table = simulate(generator, detector, temperature=temperature, strict=strict, **options)
+            table = simulate(generator, detector, **how, **options)
     except ValueError as e:
-        raise ValueError(str(e).replace('terminal_loop:', '--loop:')) from None
-    _report_samples(table, design, strict)
+        raise ValueError(_as_typed(str(e))) from None
+    _report_samples(table, design, label, detector.threshold, how['strict'], how['min_score'])
     return table
 
 # %% ../nbs/18_cli.ipynb #ac82ccb2
@@ -772,11 +828,46 @@ Number = Annotated[int, typer.Option('-n', '--number', min=1, help='How many.')]
 Temperature = Annotated[
     float, typer.Option('--temperature', min=0.01, max=5, help='Below 1: likelier letters, less variety.')
 ]
-Strict = Annotated[bool, typer.Option('--strict', help='Only those that refold to their design.')]
+Strict = Annotated[
+    bool, typer.Option('--strict', help='Draw anew what still folds otherwise, until each refolds to its design.')
+]
+NoRepair = Annotated[
+    bool, typer.Option('--no-repair', help='Leave samples as written: faster, but only about a fifth fold as designed.')
+]
+MinScore = Annotated[
+    float | None, typer.Option('--min-score', min=0, max=1, help="Draw anew what has a lower score of the detector's.")
+]
+Fixed = Annotated[
+    list[str] | None,
+    typer.Option(
+        '--fixed',
+        metavar='KEY=VALUE',
+        help='What must stand in each, in A, C, G, U or IUPAC letters; give it again for more. 5p or 3p: a stretch of '
+        'that arm (with @2 behind it: 2 nt from the terminal loop). loop: how the terminal loop begins. '
+        'structure: the dot-bracket string, in quotes. sequence: letters of that structure, N where free. '
+        'avoid: a motif that must not occur.',
+    ),
+]
 Design = Annotated[bool, typer.Option('--design', help='Search for hairpins that the detector believes.')]
 
+# %% ../nbs/18_cli.ipynb #ac6eded4
+_SIMULATE = """Write new hairpins, refold and score them.
+
+What is not asked for is as in nature. A sample is repaired: some letters are changed so that it folds as designed.
+The table holds the designed and the refolded structure, what was asked and what came out, and the nearest training
+precursor, for which miRBase 21 is downloaded, or found in the folder that MIRNBDEV_DATA names.
+
+After the name, a FASTA header tells what was asked and what came out: gc=0.45/0.463, or gc=0.463 if it was not
+asked. mfe is in kcal/mol, score is the detector's probability, and exact is yes if the molecule folds as designed.
+Pictures show name and score beside each hairpin.
+
+Example: mirnbdev simulate -n 100 --length 80 --gc 0.45 --strict -o simulated.tsv
+
+A mature sequence on the 5' arm: mirnbdev simulate -n 10 --fixed 5p=UGAGGUAGUAGGUUGUAUAGUU -o new
+"""  # the help of `simulate`
+
 # %% ../nbs/18_cli.ipynb #fbbb176b
-@app.command('simulate', epilog=STATUS)
+@app.command('simulate', epilog=STATUS, help=_SIMULATE)
 @plain_errors
 def simulate_command(
     output: SimulatedOutput = '-',
@@ -789,24 +880,22 @@ def simulate_command(
     loop: Loop = None,
     bulges: Bulges = None,
     temperature: Temperature = 1.0,
+    fixed: Fixed = None,
     strict: Strict = False,
+    no_repair: NoRepair = False,
+    min_score: MinScore = None,
     design: Design = False,
     model: Model = None,
     seed: Seed = 0,
     jobs: Jobs = -1,
 ):
-    """Write new hairpins, refold and score them.
-
-    What is not asked for is as in nature. The table holds the designed and the refolded structure, what was asked and
-    what came out, and the nearest training precursor, for which miRBase 21 is downloaded, or found in the folder that
-    MIRNBDEV_DATA names.
-
-    Example: mirnbdev simulate -n 100 --length 80 --gc 0.45 --strict -o simulated.tsv
-    """
-    _check_simulation(design, strict, temperature)
+    "Write new hairpins, refold and score them."
+    how = dict(strict=strict, repair=not no_repair, temperature=temperature, min_score=min_score)
+    how['fixed'] = _fixed_parts(fixed)
+    _check_simulation(design, **how)
     ending = check_output(output, SIMULATED_ENDINGS, [*files_of_model(model), *files_of_data()], SIMULATED_FILES)
     asked = dict(clade=clade, length=length, gc=gc, mfe_per_nt=mfe_per_nt, terminal_loop=loop, bulges=bulges)
-    table = _simulated_table(model, design, strict, temperature, label, n=n, seed=seed, n_jobs=jobs, **asked)
+    table = _simulated_table(model, design, label, how, n=n, seed=seed, n_jobs=jobs, **asked)
     _write_simulation(table, output, ending, jobs)
 
 # %% ../nbs/18_cli.ipynb #980bc238

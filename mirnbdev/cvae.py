@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['CONDITIONS', 'LENGTH', 'GC', 'MFE', 'LOOP', 'BULGES', 'CLADES', 'PAIR', 'END_ID', 'START_ID', 'LOOP_LETTERS',
            'IS_PAIR', 'NT_ADDED', 'CACHED', 'EXTREME', 'LOGVAR', 'BEHIND_SCALE', 'SMALL_DEBT_SCALE', 'REST_SCALE',
-           'REST_LIMIT', 'TOTAL_SCALE', 'LEAST_LEFT', 'Quantity', 'Conditions', 'has_room', 'loop_energy',
-           'RunningTotals', 'Words', 'clade_number', 'measure_conditions', 'words_from_hairpins', 'NetworkSizes',
-           'GeneratorConfig', 'HairpinCVAE', 'factor_quantiles', 'LossTerms', 'until_end', 'open_some',
-           'open_every_other', 'without_conditions', 'cvae_loss', 'LengthBatches']
+           'REST_LIMIT', 'TOTAL_SCALE', 'Quantity', 'Conditions', 'has_room', 'loop_energy', 'RunningTotals', 'Words',
+           'clade_number', 'measure_conditions', 'words_from_hairpins', 'NetworkSizes', 'GeneratorConfig',
+           'HairpinCVAE', 'factor_quantiles', 'LossTerms', 'until_end', 'open_some', 'open_every_other',
+           'without_conditions', 'cvae_loss', 'LengthBatches']
 
 # %% ../nbs/08_cvae.ipynb #b761ca06
 from collections.abc import Iterable
@@ -225,7 +225,7 @@ class NetworkSizes:
 # %% ../nbs/08_cvae.ipynb #34838eec
 @dataclass(frozen=True)
 class GeneratorConfig(NetworkSizes):
-    "The network's sizes, its loss weights, the schedules of KL and letter dropout, and the energy gain."
+    "The network's sizes, its loss weights, and the schedules of KL and letter dropout."
 
     beta: float = 1.0  # weight of the KL after the warm-up; 1 as in the ELBO itself
     kl_warm_up: int = 3  # epochs in which beta grows to its value, so that z is of use first (Bowman et al. 2016)
@@ -237,8 +237,6 @@ class GeneratorConfig(NetworkSizes):
     all_open: float = 0.25  # share of training hairpins whose five numbers are all open, as when nothing is asked
     all_given: float = 0.3  # share of training hairpins whose five numbers are all given, as filled in from nature
     clade_open: float = 0.4  # share of training hairpins whose clade is open
-    # while writing, this multiple of the energy deficit, spread over the nucleotides left, is added to the energy asked
-    energy_gain: float = 1.0  # 0: none
 
 # %% ../nbs/08_cvae.ipynb #6b00a32e
 _KERNEL = 5  # columns that a convolution of the encoder sees: its own, and two on each side
@@ -397,7 +395,6 @@ SMALL_DEBT_SCALE = (1.5, 2.0)  # the same, of a tanh, which tells small debts ap
 REST_SCALE = 0.2  # what the rest must have per nucleotide beyond nature's typical value: standard deviation, about
 REST_LIMIT = 3.0  # times `REST_SCALE`; near the end little is left to divide by; not tuned
 TOTAL_SCALE = (80.0, 30.0)  # nucleotides and kcal/mol: of a whole hairpin, about
-LEAST_LEFT = 15  # nt; what is behind is caught up with over no fewer, or the last pairs would get all of it; not tuned
 _ONE_LEFT = 1  # nt; nothing is divided by less
 
 # %% ../nbs/08_cvae.ipynb #f9823697
@@ -411,13 +408,10 @@ def debts(
     self: HairpinCVAE,
     so_far: Tensor,  # (n, columns, 5)
     asked: Tensor,  # (n, 1, 5)
-    gain: float,  # As in `remaining`
 ) -> Tensor:  # (n, columns, 8)
     "Give for G and C and energy what is behind, what the rest must have per nucleotide, and what is there."
     nt, have, share = so_far[..., [LENGTH]], so_far[..., _SHARES], asked[..., _SHARES]
     left, of = asked[..., [LENGTH]] - nt, so_far.new_tensor
-    catch_up = ((share * nt - have) / left.clamp(min=LEAST_LEFT)).nan_to_num() * of([0, gain])  # energy only
-    share = share + catch_up
     behind, rest = (
         share * nt - have,
         (share * asked[..., [LENGTH]] - have) / left.clamp(min=_ONE_LEFT) - self.centre[_SHARES],
@@ -436,12 +430,11 @@ def remaining(
     self: HairpinCVAE,
     so_far: Tensor,  # (n, columns, 5)
     asked: Tensor,  # (n, 5)
-    gain: float = 0.0,  # As `energy_gain` of `GeneratorConfig`; 0 in training
 ) -> Tensor:  # (n, columns, 64)
     "Say what each condition still demands at each column."
     left = asked[:, None] - so_far
     counts = [e(_countdown(left[..., k], e.num_embeddings - 1)) for e, k in zip(self.countdown, _COUNTDOWNS)]
-    return torch.cat([*counts, self.debt(self.debts(so_far, asked[:, None], gain))], -1)
+    return torch.cat([*counts, self.debt(self.debts(so_far, asked[:, None]))], -1)
 
 # %% ../nbs/08_cvae.ipynb #f0db1087
 @patch

@@ -22,7 +22,7 @@ import pandas as pd
 # %% ../nbs/17_report.ipynb #6102bfc9
 from .cnn import Detector, adjust_to_prevalence
 from .data import dinucleotide_shuffle, find_matures, well_known
-from .encoding import COLOUR, encode, hairpin_flags, png, stack_images
+from .encoding import COLOUR, HEIGHT, encode, hairpin_flags, png, stack_images
 from .generator import Generator, simulate
 from mirnbdev.hairpin import (
     COLOURS,
@@ -47,6 +47,7 @@ from mirnbdev.templates import (
     html_image,
     open_folder,
     picture_names,
+    plot_name,
     ring_nucleotides,
 )
 
@@ -107,6 +108,11 @@ def own_table(
     share = detector.card['calibration']['prevalence']
     return d.assign(at_one_percent=adjust_to_prevalence(d.probability, RARE, share), flags=d['flags'].map(';'.join))
 
+# %% ../nbs/17_report.ipynb #27ba5ba8
+def _p(probability):
+    "A probability as text."
+    return '< 0.01' if probability < 0.005 else '> 0.99' if probability > 0.995 else f'{probability:.2f}'
+
 # %% ../nbs/17_report.ipynb #bf3779bc
 _PALETTE = ('#D55E00', '#999999', '#0072B2', '#56B4E9', '#999999', '#009E73')  # Okabe & Ito's; grey for shuffles
 _INK = '#222222'  # of lines and letters
@@ -161,18 +167,52 @@ def _refolded(d):
     "Hairpins of a table of `simulate`, as they fold."
     return [Hairpin(x.name, x.sequence, x.refolded, x.mfe) for x in d.itertuples()]
 
+# %% ../nbs/17_report.ipynb #281e7eb0
+_ZOOM = 4  # screen pixels a pixel of an image
+_ROOM = 26  # pixels at the left of each image, for name and probability
+_SHEET_NAME = 12  # letters of a name that fit there
+
+# %% ../nbs/17_report.ipynb #beda8c7b
+def _sheet(images):
+    "Images in two columns, with room at the left of each."
+    images = np.pad(images, ((0, 0), (0, 0), (_ROOM, 0), (0, 0)), constant_values=255)
+    half = -(-len(images) // 2)
+    white = [np.full_like(images[0], 255)] * (2 * half - len(images))  # where the second column is shorter
+    left, right = stack_images(images[:half]), stack_images([*images[half:], *white])
+    rule = np.full((len(left), 3, 3), 200, np.uint8)  # three grey pixels wide
+    return np.concatenate([left, rule, right], 1).repeat(_ZOOM, 0).repeat(_ZOOM, 1)
+
+# %% ../nbs/17_report.ipynb #85e0d2b2
+_DPI = 64  # pixels an inch; of a power of two no pixel is lost in rounding
+
+# %% ../nbs/17_report.ipynb #56e6b7ee
+def _lettered(sheet, labels):
+    "PNG of a picture with right-aligned labels at their places `(x, y)` in pixels."
+    import matplotlib.pyplot as plt
+
+    out, (height, width) = io.BytesIO(), sheet.shape[:2]
+    fig = plt.figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
+    fig.figimage(sheet, origin='upper')
+    for (x, y), text in labels.items():
+        style = dict(ha='right', va='center', size=13, color=_INK, linespacing=1.4, parse_math=False)
+        fig.text(x / width, 1 - y / height, text, **style)
+    fig.savefig(out, format='png', dpi=_DPI)
+    plt.close(fig)
+    return out.getvalue()
+
 # %% ../nbs/17_report.ipynb #f4b40026
 def contact_sheet(
     simulated: pd.DataFrame,  # As of `simulate`
     n: int = 20,  # At most
 ) -> bytes:  # PNG
-    "Draw the images of the first simulated hairpins in two columns."
-    images = encode(_refolded(simulated.head(n))).images
-    half = -(-len(images) // 2)
-    white = [np.full_like(images[0], 255)] * (2 * half - len(images))  # where the second column is shorter
-    left, right = stack_images(images[:half]), stack_images([*images[half:], *white])
-    rule = np.full((len(left), 3, 3), 200, np.uint8)  # three grey pixels wide
-    return png(np.concatenate([left, rule, right], 1), zoom=4)
+    "Draw the images of the first simulated hairpins in two columns, with names and probabilities."
+    d = simulated.head(n)
+    sheet, half = _sheet(encode(_refolded(d)).images), -(-len(d) // 2)
+    down = (len(sheet) + 2 * _ZOOM) // half  # from one image to the next; two grey pixels lie between them
+    across = (sheet.shape[1] + 3 * _ZOOM) // 2
+    place = lambda k: (k // half * across + (_ROOM - 2) * _ZOOM, k % half * down + HEIGHT * _ZOOM // 2)
+    label = lambda x: f'{plot_name(short_name(x.name, _SHEET_NAME))}\nscore {_p(x.score)}'
+    return _lettered(sheet, {place(k): label(x) for k, x in enumerate(d.itertuples())})
 
 # %% ../nbs/17_report.ipynb #7502773e
 _GAP = '#888888'
@@ -245,11 +285,6 @@ def headline(r: Report) -> dict[str, str]:  # What is counted -> how much
         ),
     }
 
-# %% ../nbs/17_report.ipynb #27ba5ba8
-def _p(probability):
-    "A probability as text."
-    return '< 0.01' if probability < 0.005 else '> 0.99' if probability > 0.995 else f'{probability:.2f}'
-
 # %% ../nbs/17_report.ipynb #ec722bfc
 _WIDTH, _COLUMN = 460, '28rem'  # of a drawing, pixels, and of its column: two side by side on the page
 _TITLE = re.compile('<text x="4" y="11"[^>]*>[^<]*</text>')  # of a drawing
@@ -278,7 +313,7 @@ def _gallery(r, n=6):
     )
     return html_grid((_figure(h, None, c, i) for h, c, i in zip(hairpins, captions, images)), _COLUMN)
 
-
+# %% ../nbs/17_report.ipynb #92224436
 def _why_simulated(r, n=4):
     "The first simulated hairpins, coloured by attribution."
     hairpins = zip(_refolded(r.simulated.head(n)), r.simulated.score, r.why_simulated)
@@ -292,7 +327,7 @@ SIDE_TITLES = {
     '': 'Not known whether they, or relatives, were trained on',
 }  # side of the split -> what that means
 
-
+# %% ../nbs/17_report.ipynb #1ccbc0fb
 def _known(r):
     "Known precursors by the side of the split on which they were, coloured by attribution."
     rows = r.known.assign(why=list(r.why_known), split=r.known.split.fillna(''))
@@ -338,7 +373,7 @@ FLAG_WORDS = {
     'not_utf8': 'has a header with letters that could not be read',
 }  # flag -> what is said of the record
 
-
+# %% ../nbs/17_report.ipynb #c6c82da6
 def _flag_words(own):
     "The flags that occur, in words."
     found = {f.split(':')[0] for flags in own['flags'] for f in flags.split(';')}
@@ -355,7 +390,7 @@ def _own_rows(d):
     columns |= dict(shuffled='of its shuffle', length='nt', mfe='kcal/mol', flags='flags')
     return html_table(d[[*columns]].rename(columns=columns))
 
-
+# %% ../nbs/17_report.ipynb #ff12d071
 def _failed_rows(own):
     "Records that failed, with the reasons."
     d = own[own.hairpin.isna()]
@@ -368,7 +403,7 @@ def _failed_rows(own):
 # %% ../nbs/17_report.ipynb #a7898163
 _OPEN = 12  # drawings of your records that are seen at once; the others unfold
 
-
+# %% ../nbs/17_report.ipynb #c688818d
 def _own_figures(r):
     "Drawings of your records, coloured by attribution."
     says = lambda p: 'called a precursor' if p >= r.threshold else 'not called'
@@ -379,7 +414,7 @@ def _own_figures(r):
     folded = f'<details><summary>{len(figures) - _OPEN} more</summary>{more}</details>'
     return html_grid(figures[:_OPEN], _COLUMN) + folded * (len(figures) > _OPEN)
 
-
+# %% ../nbs/17_report.ipynb #54216f80
 def _found(h):
     "The mature microRNAs in `h`, in words."
     names = list(find_matures(h.sequence))
@@ -476,6 +511,24 @@ def make_report(
     why = [attribute(detector, h, device=device).nucleotides for h in sets]
     return Report(own, known, simulated, detector.threshold, *why, detector.card)
 
+# %% ../nbs/17_report.ipynb #402ec490
+_HEADER = dict(length='length', gc='gc', mfe_per_nt='mfe_per_nt', loop='terminal_loop', bulges='bulges')
+# key in a header -> condition
+
+
+def _asked_and_obtained(x, condition):
+    "What was asked, if anything, and what came out: 'asked/obtained' or 'obtained'."
+    asked, obtained = x[f'asked_{condition}'], x[f'obtained_{condition}']
+    return f'{obtained:.3g}' if np.isnan(asked) else f'{asked:.3g}/{obtained:.3g}'
+
+# %% ../nbs/17_report.ipynb #5600f618
+def _header(x):
+    "Header of a simulated hairpin: its name, what was asked and obtained, energy, score, and whether it folds so."
+    facts = {key: _asked_and_obtained(x, c) for key, c in _HEADER.items()}
+    exact = 'yes' if x['designed'] == x['refolded'] else 'no'
+    facts |= dict(mfe=f'{x["mfe"]:.2f}', score=f'{x["score"]:.4f}', exact=exact)
+    return ' '.join([x['name'], *(f'{k}={v}' for k, v in facts.items())])
+
 # %% ../nbs/17_report.ipynb #d744167b
 _COUNTS = ('_length', '_terminal_loop', '_bulges')  # ends of the columns that hold whole numbers
 
@@ -487,7 +540,7 @@ def write_simulated(
     "Write sequences (.fa, .fasta), a contact sheet (.png) or a table (any other ending)."
     kind = Path(path).suffix.lower()
     if kind in ('.fa', '.fasta'):
-        return write_fasta(d[['name', 'sequence']].itertuples(), path)
+        return write_fasta([Record(_header(x), x['sequence']) for x in d.to_dict('records')], path)
     with open_whole(path, 'wb' if kind == '.png' else 'w') as f:
         if kind == '.png':
             f.write(contact_sheet(d))
@@ -506,7 +559,7 @@ REPORT_FILES = (
 )
 _RECORD_COLUMNS = 'name length probability at_one_percent shuffled call structure mfe flags'.split()
 
-
+# %% ../nbs/17_report.ipynb #c7d171dd
 def _drawings(r):
     "Drawings of your records, or of the known precursors, coloured by attribution, by the names of their files."
     d, why = (r.known, r.why_known) if r.own is None else (shown_records(r.own), r.why_own)

@@ -4,25 +4,31 @@
 
 # %% auto #0
 __all__ = ['KIN', 'LIKELY', 'SPLITS', 'CLOSE', 'FOLDS', 'PAIRS', 'SPARE', 'SPARE_ROWS', 'CONTROLS', 'MEASURES', 'BOTH', 'FEWEST',
-           'MOST', 'is_decodable', 'Measured', 'check_each', 'find_relatives', 'HairpinSet', 'measure_sets', 'measure',
-           'factor_distances', 'first_half', 'natural_spread', 'set_features', 'joint_groups', 'two_sample_auc',
-           'pair_distances', 'natural_sample', 'mutate', 'fake', 'draw_controls', 'factor_ratios', 'Compared',
-           'compare', 'Scorecard', 'scorecard', 'score_table', 'plot_scorecard']
+           'MOST', 'is_decodable', 'ensemble_checks', 'Measured', 'check_each', 'find_relatives', 'HairpinSet',
+           'measure_sets', 'measure', 'factor_distances', 'first_half', 'natural_spread', 'kmer_shares', 'set_features',
+           'joint_groups', 'two_sample_auc', 'kmer_distance', 'pair_distances', 'natural_sample', 'mutate', 'fake',
+           'draw_controls', 'factor_ratios', 'Compared', 'compare', 'Scorecard', 'scorecard', 'score_table',
+           'plot_scorecard']
 
 # %% ../nbs/10_scorecard.ipynb #cee90cb9
 from collections.abc import Callable, Iterable, Sequence
+from itertools import product
 from random import Random
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import RNA
 from fastcore.basics import patch
+from joblib import delayed
+from scipy.spatial.distance import jensenshannon
 from scipy.stats import wasserstein_distance
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
+# %% ../nbs/10_scorecard.ipynb #add0a0df
 from .cnn import Detector
 from mirnbdev.data import (
     dinucleotide_shuffle,
@@ -33,9 +39,22 @@ from mirnbdev.data import (
     nearest,
     read_precursors,
 )
-from .encoding import column_word, hairpin_flags, hairpin_from_word
+from .encoding import COLUMNS, column_word, hairpin_flags, hairpin_from_word
 from .factors import factor_label, factor_table
-from .hairpin import NUCLEOTIDES, Hairpin, Record, fold_many, is_single_hairpin, list_hairpins, pair_f1, refold
+from mirnbdev.hairpin import (
+    NUCLEOTIDES,
+    Hairpin,
+    Record,
+    chunks,
+    energy_model,
+    fold_many,
+    in_processes,
+    is_single_hairpin,
+    list_hairpins,
+    pair_f1,
+    pair_table,
+    refold,
+)
 from .sets import resamples, with_interval
 
 # %% ../nbs/10_scorecard.ipynb #840e8054
@@ -45,6 +64,27 @@ def is_decodable(h: Hairpin) -> bool:
         return hairpin_from_word(column_word(h)) == h
     except ValueError:
         return False
+
+# %% ../nbs/10_scorecard.ipynb #09ec1265
+_CAN_PAIR = {a + b for kind, a, b in COLUMNS if kind == 'pair'}
+
+
+def _can_form(h):
+    "Say whether all pairs of `h` are A-U, G-C or G-U."
+    return all(h.sequence[i] + h.sequence[j] in _CAN_PAIR for i, j in enumerate(pair_table(h.structure)) if j >= 0)
+
+# %% ../nbs/10_scorecard.ipynb #b27a99b6
+def ensemble_checks(h: Hairpin) -> dict[str, float]:  # Name -> number; 0 to 1
+    "Ask how sure the structure of `h` is among all that its sequence can take."
+    fc = RNA.fold_compound(h.sequence, energy_model())
+    best = fc.subopt(0)  # all structures of minimum free energy
+    fc.exp_params_rescale(best[0].energy)
+    fc.pf()
+    return dict(
+        design_probability=fc.pr_structure(h.structure) if _can_form(h) else 0.0,  # ViennaRNA scores any two letters
+        ensemble_defect=fc.ensemble_defect(h.structure),
+        unique_mfe=float([s.structure for s in best] == [h.structure]),
+    )
 
 # %% ../nbs/10_scorecard.ipynb #91d2b406
 class Measured(NamedTuple):
@@ -66,12 +106,24 @@ def _agreement(h, folded):
         return np.nan, np.nan
     return pair_f1(h.structure, folded.structure), float(h.structure == folded.structure)
 
+# %% ../nbs/10_scorecard.ipynb #e0fcde18
+def _ask_ensembles(hairpins):
+    "The `ensemble_checks` of several hairpins."
+    return [ensemble_checks(h) for h in hairpins]
+
+
+def _ensemble_table(hairpins, n_jobs):
+    "The `ensemble_checks` of many hairpins, one row each."
+    parts = in_processes((delayed(_ask_ensembles)(c) for c in chunks(hairpins, 64)), n_jobs)
+    return pd.DataFrame([row for part in parts for row in part])
+
 # %% ../nbs/10_scorecard.ipynb #3fff9009
 def check_each(
     hairpins: Iterable[Hairpin],  # As given
     folded: Iterable[Hairpin],  # The same sequences, folded
     identity: Iterable[float],  # To the nearest training precursor
     detector: Detector,
+    n_jobs: int = 1,  # Processes; -1 for one a core
     device: str | None = None,  # As in `find_device`
 ) -> pd.DataFrame:  # One row a hairpin; numbers, 1 for yes
     "Make every check of `MEASURES` that is about a single hairpin."
@@ -84,6 +136,7 @@ def check_each(
             single_hairpin=[is_single_hairpin(h.structure) for h in folded],
             pair_f1=f1,
             exact_structure=exact,
+            **_ensemble_table(hairpins, n_jobs),
             probability=p,
             call=p >= detector.threshold,
             likely=p >= LIKELY,
@@ -132,7 +185,7 @@ def measure_sets(
     for k, (hairpins, clusters) in sets.items():
         sequences = [h.sequence for h in folded[k]]
         near = [next(identity) for _ in sequences]
-        checks = check_each(hairpins, folded[k], near, detector, device)
+        checks = check_each(hairpins, folded[k], near, detector, n_jobs, device)
         factors = factor_table(folded[k], n_jobs=n_jobs).reset_index(drop=True)
         done[k] = Measured(sequences, find_relatives(sequences, clusters), checks, factors)
     return done
@@ -185,18 +238,20 @@ def natural_spread(
     return pd.concat([factor_distances(factors[s], factors[~s]) for s in sides], axis=1).mean(axis=1)
 
 # %% ../nbs/10_scorecard.ipynb #1d0b315f
-_TRIMERS = CountVectorizer(
-    analyzer='char',
-    ngram_range=(3, 3),
-    lowercase=False,
-    vocabulary=[a + b + c for a in NUCLEOTIDES for b in NUCLEOTIDES for c in NUCLEOTIDES],
-)
+def kmer_shares(
+    sequences: Sequence[str],  # RNA
+    k: int,  # Nucleotides a word
+) -> np.ndarray:  # (n, 4**k), in the order of `NUCLEOTIDES`; a row adds up to 1
+    "Count the words of `k` nucleotides in each sequence, over all of its words."
+    words = [''.join(w) for w in product(NUCLEOTIDES, repeat=k)]
+    counter = CountVectorizer(analyzer='char', ngram_range=(k, k), lowercase=False, vocabulary=words)
+    counts = counter.transform(sequences).toarray()
+    return counts / np.maximum(counts.sum(1, keepdims=True), 1)
 
-
+# %% ../nbs/10_scorecard.ipynb #fd414fc6
 def set_features(m: Measured) -> np.ndarray:  # (n, factors + 64)
     "Put factors and shares of the 64 triplets side by side."
-    counts = _TRIMERS.transform(m.sequences).toarray()
-    return np.hstack([m.factors, counts / np.maximum(counts.sum(1, keepdims=True), 1)])
+    return np.hstack([m.factors, kmer_shares(m.sequences, 3)])
 
 # %% ../nbs/10_scorecard.ipynb #d60a4edc
 def joint_groups(a: Measured, b: Measured) -> np.ndarray:  # For `a`, then `b`
@@ -212,14 +267,26 @@ def two_sample_auc(
     a: Measured,  # The set in question
     b: Measured,  # The set that it is compared with
     seed: int = 0,  # Of trees, folds and interval
-) -> pd.DataFrame:  # One row; columns value, low, high
+) -> pd.DataFrame:  # One row; columns value, low, high; NaN for a set whose members are nearly all relatives
     "Measure how well boosted trees tell `a` from `b`, in cross-validation that keeps relatives together."
     X, y = np.vstack([set_features(a), set_features(b)]), np.repeat([1, 0], [len(a.group), len(b.group)])
     trees, group = HistGradientBoostingClassifier(random_state=seed), joint_groups(a, b)
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    p = cross_val_predict(trees, X, y, groups=group, cv=folds, method='predict_proba')[:, 1]
+    folds = list(StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(X, y, group))
+    if any(len(set(y[train])) < 2 for train, _ in folds):
+        return with_interval(np.nan, [np.nan])
+    p = cross_val_predict(trees, X, y, cv=folds, method='predict_proba')[:, 1]
     draws = [roc_auc_score(y[i], p[i]) for i in resamples(group, seed) if len(set(y[i])) == 2]
     return with_interval(roc_auc_score(y, p), draws)
+
+# %% ../nbs/10_scorecard.ipynb #e2005b03
+def kmer_distance(
+    a: np.ndarray,  # (n, 4**k) from `kmer_shares`
+    b: np.ndarray,  # (m, 4**k) of other sequences
+) -> float:  # 0 to 1
+    "Measure how far apart the mean shares of two sets are."
+    p, q = a.mean(0), b.mean(0)
+    same = np.allclose(p, q, rtol=0, atol=1e-9)  # then rounding could ask for the root of a negative number
+    return 0.0 if same else float(jensenshannon(p, q, base=2))
 
 # %% ../nbs/10_scorecard.ipynb #fbd8ea36
 PAIRS = 2000  # random pairs; their mean is then certain to about .001
@@ -298,25 +365,35 @@ def draw_controls(
 # %% ../nbs/10_scorecard.ipynb #5ef6c320
 MEASURES = {
     'decodable': ('share whose column word reads back into the same molecule', '1'),
-    'single_hairpin': ('share that folds into one hairpin', '.98 or more'),
-    'pair_f1': ('mean F1 of designed and refolded base pairs; empty without designs', '.93 or more'),
-    'exact_structure': ('share that folds exactly as designed; empty without designs', '.25 or more'),
+    'single_hairpin': ('share that folds into one hairpin', '.99 or more'),
+    'pair_f1': ('mean F1 of designed and refolded base pairs; empty without designs', '.995 or more'),
+    'exact_structure': ('share that folds exactly as designed; empty without designs', '.95 or more'),
+    'design_probability': ('mean probability of the design (without one: of the fold) in its ensemble', "nature's"),
+    'ensemble_defect': ('mean share of nucleotides that are paired otherwise in the ensemble', "nature's"),
+    'unique_mfe': ('share whose design (or fold) is the only structure of minimum free energy', "nature's"),
     'probability': ('mean probability of the detector', ''),
     'call': ("share at or above the detector's threshold", ''),
     'call - natural': ('the same, less that of the reference', '-.05 to .05'),
     'likely': ('share with a probability of .5 or more', ''),
     'likely - natural': ('the same, less that of the reference', '-.05 to .05'),
-    'AUC': ('how well trees tell the set from the reference', '.65 or less'),
+    'AUC': ('how well trees tell the set from the reference', '.60 or less'),
     'median factor': (
         "median over the factors of the distance to the reference, over nature's own spread",
         '2 or less',
     ),
     'factors within 2': ('share of the factors whose ratio is 2 or less', '1'),
+    'dinucleotides': ('distance of the shares of dinucleotides to those of the reference, 0 to 1', "nature's"),
+    'trinucleotides': ('the same of the 64 nucleotide triplets', "nature's"),
     'identity': ('mean identity to the nearest training precursor', ''),
     'new': ('share below 80 % identity to any training precursor', '.95 or more'),
     'unique': ('share that repeats no sequence before it', '1'),
     'diversity': ('mean edit distance of two members, over that of the reference', '.95 to 1.05'),
 }
+
+# %% ../nbs/10_scorecard.ipynb #50c425e0
+def _less_excess(draws, value):
+    "Take their mean excess over `value` off distances of draws."
+    return (draws - draws.mean(axis=0) + value).clip(0)
 
 # %% ../nbs/10_scorecard.ipynb #7729bc93
 def factor_ratios(
@@ -328,8 +405,7 @@ def factor_ratios(
     "Measure the distance of each factor to the reference, over the natural spread."
     value = factor_distances(m.factors, reference.factors) / spread
     drawn = [factor_distances(m.factors.iloc[i], reference.factors) / spread for i in resamples(m.group, seed)]
-    draws = pd.DataFrame(drawn)
-    return value, (draws - draws.mean() + value).clip(lower=0)
+    return value, _less_excess(pd.DataFrame(drawn), value)
 
 # %% ../nbs/10_scorecard.ipynb #408c576f
 def _shares(m, seed):
@@ -342,6 +418,14 @@ def _diversity(m, reference, seed):
     a, b = (pair_distances(x.sequences, seed) for x in (m, reference))
     drawn = zip(resamples(np.arange(len(a)), seed), resamples(np.arange(len(b)), seed + 1))
     return with_interval(a.mean() / b.mean(), [a[i].mean() / b[j].mean() for i, j in drawn])
+
+# %% ../nbs/10_scorecard.ipynb #bd14f531
+def _words(m, reference, k, seed):
+    "The `kmer_distance` of `m` to the reference, with its interval."
+    own, other = (kmer_shares(x.sequences, k) for x in (m, reference))
+    value = kmer_distance(own, other)
+    drawn = np.array([kmer_distance(own[i], other) for i in resamples(m.group, seed)])
+    return with_interval(value, _less_excess(drawn, value))
 
 # %% ../nbs/10_scorecard.ipynb #8a97e4f4
 class Compared(NamedTuple):
@@ -374,6 +458,8 @@ def compare(
         'AUC': two_sample_auc(m, reference, seed),
         'median factor': with_interval(ratio.median(), drawn.median(axis=1)),
         'factors within 2': with_interval((ratio.dropna() <= CLOSE).mean(), close),
+        'dinucleotides': _words(m, reference, 2, seed),
+        'trinucleotides': _words(m, reference, 3, seed),
         'diversity': _diversity(m, reference, seed),
     }
     rows = _compare_checks(m, reference, seed) + [t.set_axis([k]) for k, t in single.items()]

@@ -82,5 +82,10 @@ REFUSED = {
     'simulate --clade Fungi': "'Fungi' is not one of",
     'simulate --length 10': "'--length': ",
     'simulate --design --strict': 'not together with --strict',
+    'simulate --design --min-score 0.9 --fixed avoid=GAAUUC': 'not together with --fixed or --min-score',
+    'simulate --min-score 2': "'--min-score': ",
+    'simulate --fixed mature=UGAGGUAG': 'a KEY of 5p, 3p, loop, structure, sequence, avoid; not ',
+    'simulate --fixed 5p=': 'a KEY of 5p, 3p, loop, structure, sequence, avoid; not ',
+    'simulate --fixed 5p=UGAG --fixed 5p=UGAG': '5p is given twice',
     'report a.fa -o a.fa': 'a.fa: is a file, not a folder',
 }

@@ -18,7 +18,8 @@ import pytest
 from bad_input import FILES, MIR21, RECORDS, REFUSED, fasta, random_sequence
 from commands import COMMAND, HOSTILE, TINY, Answer, call, check, reverse_complement, start, table, write_hostile
 
-from mirnbdev import __version__
+from mirnbdev import Detector, __version__, fold
+from mirnbdev.hairpin import is_single_hairpin, read_fasta
 from mirnbdev.training import WEIGHTS
 
 
@@ -361,8 +362,12 @@ def test_a_folder_of_strict_samples_under_conditions(data_dir, tmp_path):
     assert (new / 'contact_sheet.png').read_bytes()[:4] == b'\x89PNG'
     rows = table((new / 'simulated.tsv').read_text())
     assert len(rows) == 6
-    assert (new / 'simulated.fa').read_text() == ''.join(f'>{x["name"]}\n{x["sequence"]}\n' for x in rows)
-    for x in rows:
+    records = list(read_fasta(new / 'simulated.fa'))
+    assert [(r.name, r.sequence) for r in records] == [(x['name'], x['sequence']) for x in rows]
+    for x, r in zip(rows, records):
+        said = facts(r)
+        assert (said['length'], said['loop'], said['exact']) == ('70/70', '7/7', 'yes') and said['score'] == x['score']
+        assert f'{float(x["obtained_gc"]):.3g}' == said['gc'] and float(said['mfe']) == float(x['mfe'])
         assert x['designed'] == x['refolded'] and len(x['sequence']) == 70 and float(x['pair_f1']) == 1
         assert x['asked_length'] == x['obtained_length'] == '70' and x['asked_gc'] == ''
         assert x['asked_terminal_loop'] == x['obtained_terminal_loop'] == '7'
@@ -384,6 +389,103 @@ def test_designs_without_mirbase(tmp_path, monkeypatch):
 def test_a_loop_that_does_not_fit():
     r = call('simulate', '--length', 40, '--loop', 40, '-o', 'new', status=1)
     assert '--loop: must leave room' in r.stderr and len(r.stderr.splitlines()) == 1
+
+
+def facts(record):
+    "What the header of a simulated record says, as a dict."
+    return dict(pair.split('=') for pair in record.description.split())
+
+
+def simulated(*options, n=4, status=0):
+    "Records of `simulate` with some options, and what is said on stderr."
+    r = call('simulate', '-n', n, *options, '-o', 'new.fa', status=status)
+    return list(read_fasta('new.fa')), r.stderr
+
+
+def test_a_lowest_score():
+    records, said = simulated('--min-score', 0.99, '--length', 70)
+    assert len(records) == 4 and 'have a score of 0.99 or more' in said and 'warning' not in said
+    scores = [float(x['probability']) for x in table(call('detect', 'new.fa').stdout)]
+    assert min(scores) >= 0.99 and scores == pytest.approx([float(facts(r)['score']) for r in records], abs=2e-3)
+
+
+def test_a_fixed_stretch_and_what_is_avoided():
+    let7, star = 'UGAGGUAGUAGGUUGUAUAGUU', 'CUAUACAAUCURYUG'
+    fixed = f'5p={let7}', 'avoid=GAAUUC', 'avoid=CCC'
+    records, _ = simulated(*(x for f in fixed for x in ('--fixed', f)), '--strict', n=6)
+    assert len(records) == 6 and all(facts(r)['exact'] == 'yes' for r in records)
+    for s in (r.sequence for r in records):
+        structure = fold(s).structure
+        at = s.index(let7)
+        assert at + len(let7) <= structure.index(')') and is_single_hairpin(structure)
+        assert 'GAAUUC' not in s and 'CCC' not in s
+    records, _ = simulated('--fixed', f'3p={star.replace("U", "T")}@3', '--strict')
+    for s in (r.sequence for r in records):
+        pattern = star.replace('R', '[AG]').replace('Y', '[CU]')
+        assert fold(s).structure.rindex('(') < re.search(f'(?={pattern})', s).start()
+
+
+def test_a_fixed_structure_and_sequence():
+    target = '((((((((.(((((((.(((......))).))))))).))))))))'
+    letters = 'G' + 'N' * 7 + 'A' + 'N' * 11 + 'GRAY' + 'N' * 21 + 'C'
+    records, _ = simulated('--fixed', f'structure={target}', '--fixed', f'sequence={letters}', '--strict')
+    pattern = ''.join(dict(N='.', R='[AG]', Y='[CU]').get(c, c) for c in letters)
+    for r in records:
+        assert re.fullmatch(pattern, r.sequence) and fold(r.sequence).structure == target
+        assert facts(r)['length'].split('/')[-1] == str(len(target))
+
+
+def test_unrepaired_samples_are_the_writers_own():
+    raw, said = simulated('--no-repair', n=6)
+    repaired, _ = simulated(n=6)
+    wrong = [r.name for r in raw if facts(r)['exact'] == 'no']
+    assert wrong and f'{len(wrong)} of 6 samples do not fold as designed' in said
+    assert sum(facts(r)['exact'] == 'no' for r in repaired) < len(wrong)
+    assert [r.name for r in raw] == [f'sim-{i}' for i in range(1, 7)] == [r.name for r in repaired]
+
+
+def test_samples_that_the_detector_does_not_believe_are_named():
+    threshold = Detector.load().threshold
+    records, said = simulated('--loop', 50, '--no-repair', n=6)
+    doubted = [r.name for r in records if float(facts(r)['score']) < threshold]
+    assert doubted and f"{len(doubted)} of 6 samples have a score below the detector's threshold" in said
+    assert said.splitlines()[-1].endswith(': ' + ', '.join(doubted[:5]) + ', ...' * (len(doubted) > 5))
+    assert 'warning' not in simulated('--loop', 50, '--no-repair', '--label', 'pseudo')[1]
+
+
+STEM = '(' * 12 + '......' + ')' * 12
+# what is fixed -> the option that the message names
+IMPOSSIBLE = {
+    '5p=UGAGGXAG': '--fixed 5p: ',
+    '3p=12': '--fixed 3p: ',
+    '5p=UGAGG@x': '--fixed 5p: ',
+    '5p=UGAGG@-1': '--fixed 5p: ',
+    f'5p={"ACGU" * 60}': '--fixed 5p: ',
+    'loop=!': '--fixed loop: ',
+    'structure=(((....)': '--fixed structure: ',
+    'structure=............': '--fixed structure: ',
+    'structure=((((....))))((((....))))': '--fixed structure: ',
+    'structure=abc': '--fixed structure: ',
+    'sequence=NNNNNNNN': '--fixed sequence: ',
+    f'structure={STEM} sequence=NNN': '--fixed sequence: ',
+    f'structure={STEM} sequence={"A" * 30}': '--fixed: ',
+    f'structure={STEM} 5p={"A" * 12}': '--fixed: ',
+    'avoid=?': '--fixed avoid: ',
+    'avoid=N': '--fixed avoid: ',
+    '5p=GAAUUCGAAUUC avoid=GAAUUC': '--fixed avoid: ',
+}
+
+
+@pytest.mark.parametrize('fixed', IMPOSSIBLE)
+def test_what_cannot_be_fixed_is_said_in_a_sentence(fixed, tmp_path):
+    options = [x for f in fixed.split() for x in ('--fixed', f)]
+    said = call('simulate', '-n', 2, *options, '-o', 'new.fa', status=1).stderr
+    assert said.startswith(f'mirnbdev: {IMPOSSIBLE[fixed]}') and len(said.splitlines()) == 1 and not os.listdir()
+
+
+def test_a_score_that_is_never_reached_is_said():
+    said = call('simulate', '-n', 1, '--length', 35, '--min-score', 1, '-o', 'new.fa', status=1).stderr
+    assert said.startswith('mirnbdev: --min-score: ') and len(said.splitlines()) == 1 and not os.listdir()
 
 
 def test_explain_scores_every_nucleotide(tmp_path):

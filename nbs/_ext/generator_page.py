@@ -163,12 +163,12 @@ def drawing():
 
 
 def rules():
-    "How debts are scaled, and how energy is caught up with; see `HairpinCVAE.debts`."
+    "How debts are scaled; see `HairpinCVAE.debts`."
     debts = dict(behind=cvae.BEHIND_SCALE, small=cvae.SMALL_DEBT_SCALE, rest=cvae.REST_SCALE)
-    debts |= dict(largestRest=cvae.REST_LIMIT, total=cvae.TOTAL_SCALE, leastLeft=cvae.LEAST_LEFT)
+    debts |= dict(largestRest=cvae.REST_LIMIT, total=cvae.TOTAL_SCALE)
     model = Generator.load().model
     scaling = {k: getattr(model, k).tolist() for k in ('centre', 'scale', 'quantiles')} | dict(extreme=cvae.EXTREME)
-    return dict(width=IMAGE_WIDTH, clade=len(cvae.CLADES), gain=model.config.energy_gain, debts=debts, **scaling)
+    return dict(width=IMAGE_WIDTH, clade=len(cvae.CLADES), debts=debts, **scaling)
 
 
 def offered():

@@ -163,8 +163,7 @@ function countdown(k, asked, have) {
 
 // HairpinCVAE.debts: G and C and energy that are behind, what the rest must have per nucleotide, and what is there
 function debts({nt, gc, energy}, asked) {
-  const left = asked[LENGTH]-nt, more = T.gain*(asked[MFE]*nt-energy)/Math.max(left, T.debts.leastLeft);
-  const share = [asked[GC], asked[MFE]+(more || 0)], have = [gc, energy]; // `more` is NaN if length or energy is open
+  const left = asked[LENGTH]-nt, share = [asked[GC], asked[MFE]], have = [gc, energy];
   const behind = share.map((s, i) => s*nt-have[i]);
   const rest = share.map((s, i) => (s*asked[LENGTH]-have[i])/Math.max(left, 1)-T.centre[[GC, MFE][i]]);
   const scaled = [...behind.map((b, i) => b/T.debts.behind[i]), ...behind.map((b, i) => Math.tanh(b/T.debts.small[i])),
@@ -172,7 +171,7 @@ function debts({nt, gc, energy}, asked) {
   return [...scaled.map(v => v || 0), nt/T.debts.total[0], energy/T.debts.total[1]];
 }
 
-// HairpinCVAE.remaining: what each condition still demands, with the gain that the config has for writing
+// HairpinCVAE.remaining: what each condition still demands
 function remaining(totals, asked) {
   const debt = linear('debt.2', relu(linear('debt.0', debts(totals, asked))));
   return [...countdown(0, asked[LENGTH], totals.nt), ...countdown(1, asked[LOOP], totals.loop),
