@@ -1,12 +1,13 @@
 """Measure the generator.
 
-usage: MIRNBDEV_DATA=... python benchmarks/generator.py alternatives|rates|control|simulated
+usage: MIRNBDEV_DATA=... python benchmarks/generator.py alternatives|rates|control|simulated|cost
 
 Each command prints tables and writes them into benchmarks/results/, where the generator's page finds them. Trained
 networks are kept in out/generators/ and used again. Intervals: 95 %, over resampled clusters of relatives. On one core:
-alternatives an hour, rates 40 minutes, simulated 30, control five.
+alternatives an hour, rates 40 minutes, simulated 30, control five, cost one.
 """
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -32,13 +33,12 @@ from mirnbdev import sets
 from mirnbdev.cnn import Detector
 from mirnbdev.cvae import GeneratorConfig
 from mirnbdev.encoding import column_word, encode, word_array
-from mirnbdev.factors import CORE_FACTORS
-from mirnbdev.generator import Generator, recall_table
+from mirnbdev.generator import Generator, Samples, recall_table
+from mirnbdev.hairpin import refold
 from mirnbdev.scorecard import scorecard
 
-N = 2000  # Samples or held-out precursors of a table
+N, TIMED = 2000, 512  # Samples or held-out precursors of a table; samples whose time is measured
 RATES, RATE_EPOCHS = (0, 4, 16, 64), 5  # Free nats; epochs
-GU_PAIRS = CORE_FACTORS.index('gu_pairs')
 PIXEL_EPOCHS = 30  # Of the VAE over pixels
 DETECTOR_EPOCHS, SEEDS = 12, 2  # Of each detector trained on simulated hairpins, and how many detectors
 BOUND_DRAWS = 20  # Of z, for the importance-weighted bound
@@ -180,7 +180,27 @@ def simulated():
     write('simulated', table(rows), SEEDS)
 
 
-COMMANDS = dict(alternatives=alternatives, rates=rates, control=control, simulated=simulated)
+# ---- cost
+
+
+def cost():
+    "CPU time of the steps of a sample, in one process, beside that of folding."
+    g = Generator.load()
+    code, done, times = g.draw(TIMED), {}, {}
+    for step, do in (
+        ('writing', lambda: g.decode(code)),
+        ('folding', lambda: refold(done['writing'], 1)),
+        ('repair', lambda: g.repair(Samples(done['writing'], done['folding'], TIMED, code), n_jobs=1)),
+    ):
+        start = time.process_time()
+        done[step] = do()
+        times[step] = time.process_time() - start
+    t = pd.Series(times)
+    columns = {'CPU ms a sample': 1000 * t / TIMED, 'times folding': t / t.folding}
+    write('generator_cost', pd.DataFrame(columns).round(2))
+
+
+COMMANDS = dict(cost=cost, alternatives=alternatives, rates=rates, control=control, simulated=simulated)
 
 if __name__ == '__main__':
     main(COMMANDS, __doc__)

@@ -72,6 +72,8 @@ from mirnbdev.encoding import (
     word_array,
     words_from_array,
 )
+
+# %% ../nbs/09_generator.ipynb #2f1b0517
 from mirnbdev.hairpin import (
     NUCLEOTIDES,
     Hairpin,
@@ -914,6 +916,7 @@ _SEED_STEP = 1_000_003  # between the seeds of two tries; a prime, so that those
 
 # %% ../nbs/09_generator.ipynb #9c1e9946
 @patch
+@torch_defaults()
 def anew(
     self: Code,
     seed: int,
@@ -955,6 +958,7 @@ def _redraw(samples, make, wanted, also, seed, tries):
 
 # %% ../nbs/09_generator.ipynb #4f4424d1
 @patch
+@torch_defaults()
 def sample(
     self: Generator,
     n: int,  # How many

@@ -18,6 +18,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -261,6 +262,10 @@ def _end_with(parent):
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+# %% ../nbs/00_hairpin.ipynb #94fe4f08
+# loky takes a library that a worker loads late, such as torch, for a leak, and starts a fresh worker in its place
+warnings.filterwarnings('ignore', 'A worker stopped while some jobs were given', module='joblib')
 
 # %% ../nbs/00_hairpin.ipynb #e480cbc2
 @contextmanager
