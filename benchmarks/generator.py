@@ -128,12 +128,6 @@ def rates():
 # ---- control
 
 
-def wanted(n):
-    "Conditions of held-out precursors."
-    test = words('test')
-    return np.random.default_rng(0).permutation(test.asked[test.label == 1].numpy())[:n]
-
-
 def ranking(y, p):
     "Both areas."
     return dict(AUROC=roc_auc_score(y, p), AUPR=average_precision_score(y, p))

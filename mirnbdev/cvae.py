@@ -6,9 +6,9 @@
 __all__ = ['CONDITIONS', 'LENGTH', 'GC', 'MFE', 'LOOP', 'BULGES', 'CLADES', 'PAIR', 'END_ID', 'START_ID', 'LOOP_LETTERS',
            'IS_PAIR', 'NT_ADDED', 'CACHED', 'EXTREME', 'LOGVAR', 'BEHIND_SCALE', 'SMALL_DEBT_SCALE', 'REST_SCALE',
            'REST_LIMIT', 'TOTAL_SCALE', 'Quantity', 'Conditions', 'has_room', 'loop_energy', 'RunningTotals', 'Words',
-           'clade_number', 'measure_conditions', 'words_from_hairpins', 'NetworkSizes', 'GeneratorConfig',
-           'HairpinCVAE', 'factor_quantiles', 'LossTerms', 'until_end', 'open_some', 'open_every_other',
-           'without_conditions', 'cvae_loss', 'LengthBatches']
+           'clade_number', 'measure_conditions', 'totals_along', 'words_from_hairpins', 'NetworkSizes',
+           'GeneratorConfig', 'HairpinCVAE', 'factor_quantiles', 'LossTerms', 'until_end', 'open_some',
+           'open_every_other', 'without_conditions', 'cvae_loss', 'LengthBatches']
 
 # %% ../nbs/08_cvae.ipynb #b761ca06
 from collections.abc import Iterable
@@ -165,14 +165,22 @@ def measure_conditions(
     "Measure the five conditions of hairpins: length, G+C share, energy per nt, terminal loop, bulges."
     return words_from_hairpins(hairpins).asked.numpy()
 
-# %% ../nbs/08_cvae.ipynb #befaae88
-def _spell(hairpins):
-    "Letters (n, 100), running totals before each column (n, 100, 5), and totals at the end (n, 5)."
-    letters, totals, before = word_array([column_word(h) for h in hairpins]), RunningTotals(len(hairpins)), []
+# %% ../nbs/08_cvae.ipynb #47fe20f9
+def totals_along(
+    letters: np.ndarray,  # (n, 100) uint8
+) -> tuple[np.ndarray, np.ndarray]:  # (n, 100, 5) before each column, and (n, 5) at the end; see `RunningTotals`
+    "Replay the running totals of whole words."
+    totals, before = RunningTotals(len(letters)), []
     for column in letters.T:
         before.append(totals.total.copy())
         totals.add(column)
-    return letters, np.stack(before, 1), totals.total
+    return np.stack(before, 1), totals.total
+
+# %% ../nbs/08_cvae.ipynb #befaae88
+def _spell(hairpins):
+    "Letters (n, 100), running totals before each column (n, 100, 5), and totals at the end (n, 5)."
+    letters = word_array([column_word(h) for h in hairpins])
+    return letters, *totals_along(letters)
 
 # %% ../nbs/08_cvae.ipynb #e15f1f9f
 @torch_defaults()

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # %% auto #0
-__all__ = ['LETTERS', 'END', 'IMAGE_WIDTH', 'COLUMNS', 'KIND', 'SPELL', 'MAY_FOLLOW', 'SYMBOLS', 'STRENGTH', 'COLOUR', 'HEIGHT',
-           'UP', 'column_word', 'hairpin_from_word', 'is_canonical', 'word_array', 'words_from_array', 'Sides', 'sides',
-           'bar_lengths', 'draw_sides', 'hairpin_flags', 'Encoded', 'encode', 'png', 'stack_images',
+__all__ = ['LETTERS', 'END', 'IMAGE_WIDTH', 'COLUMNS', 'KIND', 'CAN_PAIR', 'SPELL', 'MAY_FOLLOW', 'SYMBOLS', 'STRENGTH', 'COLOUR',
+           'HEIGHT', 'UP', 'column_word', 'hairpin_from_word', 'is_canonical', 'word_array', 'words_from_array',
+           'Sides', 'sides', 'bar_lengths', 'draw_sides', 'hairpin_flags', 'Encoded', 'encode', 'png', 'stack_images',
            'hairpin_from_image', 'expected_image']
 
 # %% ../nbs/01_encoding.ipynb #445d460a
@@ -39,6 +39,7 @@ COLUMNS = (
     + [("bulge 3'", '-', c) for c in _N]
 )
 KIND = [kind for kind, _, _ in COLUMNS]  # of each letter
+CAN_PAIR = {a + b for kind, a, b in COLUMNS if kind == 'pair'}  # two nucleotides
 SPELL = {('|' if kind == 'pair' else ' ', a, b): l for l, (kind, a, b) in zip(LETTERS, COLUMNS) if kind != 'loop'}
 
 # %% ../nbs/01_encoding.ipynb #9dad0114

@@ -52,6 +52,7 @@ from mirnbdev.cvae import (
     factor_quantiles,
     has_room,
     measure_conditions,
+    totals_along,
     until_end,
     without_conditions,
     words_from_hairpins,
@@ -60,6 +61,7 @@ from mirnbdev.cvae import (
 # %% ../nbs/09_generator.ipynb #68a5675c
 from .data import SIDES
 from mirnbdev.encoding import (
+    CAN_PAIR,
     COLUMNS,
     IMAGE_WIDTH,
     KIND,
@@ -168,7 +170,6 @@ class Frame(NamedTuple):
     least: np.ndarray  # (3,) nucleotides that the 5' arm, the 3' arm and the loop must have
     asked: np.ndarray  # (5,) conditions that a fixed structure has, see `CONDITIONS`; NaN: open
     avoid: tuple[str, ...]  # Regular expressions that must not match the sequence
-    keys: tuple[str, ...]  # Of `FIXED`
 
 # %% ../nbs/09_generator.ipynb #7c64a8b6
 ALIKE = np.array([[a == b for b in [*KIND, 'end']] for a in [*KIND, 'end']])  # (35, 35) bool: letters of one kind
@@ -253,9 +254,7 @@ def read_fixed(
     sites = [fixed['avoid']] if isinstance(fixed.get('avoid'), str) else fixed.get('avoid', [])
     avoid = [''.join(f'[{"".join(np.array(list(NUCLEOTIDES))[x])}]' for x in _pattern(site, 'avoid')) for site in sites]
     shapes = [(IMAGE_WIDTH, len(NUCLEOTIDES))] * 3 + [(IMAGE_WIDTH, END_ID + 1)]
-    frame = Frame(
-        *(np.ones(s, bool) for s in shapes), np.zeros(3, int), np.full(5, np.nan, np.float32), (*avoid,), (*fixed,)
-    )
+    frame = Frame(*(np.ones(s, bool) for s in shapes), np.zeros(3, int), np.full(5, np.nan, np.float32), (*avoid,))
     if 'structure' in fixed:
         _fix_structure(frame, fixed['structure'], fixed.get('sequence'))
     for key in ('5p', '3p', 'loop'):
@@ -700,12 +699,9 @@ def _energies(sequence, structures):
     return [part.eval_structure(s) for s in structures]
 
 
-_CAN_PAIR = {a + b for kind, a, b in COLUMNS if kind == 'pair'}
-
-
 def _opened(structure, partner, sequence, changed):
     "The structure, without pairs that changed nucleotides cannot form; `partner` is its pair table."
-    lost = [i for i in changed if partner[i] >= 0 and sequence[i] + sequence[partner[i]] not in _CAN_PAIR]
+    lost = [i for i in changed if partner[i] >= 0 and sequence[i] + sequence[partner[i]] not in CAN_PAIR]
     gone = {*lost, *(partner[i] for i in lost)}
     return ''.join('.' if i in gone else c for i, c in enumerate(structure)) if gone else structure
 
@@ -738,7 +734,8 @@ class Repair:
         frame: Frame | None,  # What must stand in it
         seed: Sequence[int],
     ):
-        self.asked, self.frame, self.rng = asked, frame, np.random.default_rng(seed)
+        self.asked, self.rng = asked, np.random.default_rng(seed)
+        self.sites = () if frame is None else frame.avoid
         letters = word_array([column_word(designed)])[0]
         self.may = ALIKE[letters]  # (100, 35)
         if frame is not None:
@@ -756,8 +753,7 @@ def beside(
     n, gc = len(designed), sum(c in 'GC' for c in designed.sequence)
     miss = max(0.0, abs(energy - self.asked[MFE] * n) - ENERGY_MISS * n)  # 0 if open
     miss += _OF_GC * max(0.0, abs(gc - self.asked[GC] * n) - GC_MISS * n)
-    sites = self.frame.avoid if self.frame is not None else ()
-    return miss + _SITE * sum(len(re.findall(site, designed.sequence)) for site in sites)
+    return miss + _SITE * sum(len(re.findall(site, designed.sequence)) for site in self.sites)
 
 # %% ../nbs/09_generator.ipynb #78d1b496
 @patch
@@ -784,8 +780,7 @@ def open_columns(
     if now.designed.structure != now.folded.structure:
         wrong = column[np.array(pair_table(now.designed.structure)) != pair_table(now.folded.structure)]
         return inside[(abs(inside[:, None] - wrong) <= _BESIDE).any(1)]
-    sites = self.frame.avoid if self.frame is not None else ()
-    if found := [m for site in sites for m in re.finditer(site, now.designed.sequence)]:
+    if found := [m for site in self.sites for m in re.finditer(site, now.designed.sequence)]:
         return np.unique(np.concatenate([column[m.start() : m.end()] for m in found]))
     return np.flatnonzero(IS_PAIR[now.letters])
 
@@ -851,11 +846,7 @@ def log_likelihood(
     device: str | None = None,  # As in `find_device`
 ) -> np.ndarray:  # (n,) nats
     "Compute how likely the generator finds whole words, given z and what is asked."
-    totals, before = RunningTotals(len(letters)), []
-    for column in letters.T:
-        before.append(totals.total.copy())
-        totals.add(column)
-    so_far = torch.from_numpy(np.stack(before, 1))
+    so_far = torch.from_numpy(totals_along(letters)[0])
     with inference(self.model, device) as there, _without_onednn():
         z, *on = (x.to(there) for x in (code.z, torch.from_numpy(letters), so_far, *code.conditions))
         words = Words(*on, factors=None)

@@ -39,7 +39,7 @@ from mirnbdev.data import (
     nearest,
     read_precursors,
 )
-from .encoding import COLUMNS, column_word, hairpin_flags, hairpin_from_word
+from .encoding import CAN_PAIR, column_word, hairpin_flags, hairpin_from_word
 from .factors import factor_label, factor_table
 from mirnbdev.hairpin import (
     NUCLEOTIDES,
@@ -66,12 +66,9 @@ def is_decodable(h: Hairpin) -> bool:
         return False
 
 # %% ../nbs/10_scorecard.ipynb #09ec1265
-_CAN_PAIR = {a + b for kind, a, b in COLUMNS if kind == 'pair'}
-
-
 def _can_form(h):
     "Say whether all pairs of `h` are A-U, G-C or G-U."
-    return all(h.sequence[i] + h.sequence[j] in _CAN_PAIR for i, j in enumerate(pair_table(h.structure)) if j >= 0)
+    return all(h.sequence[i] + h.sequence[j] in CAN_PAIR for i, j in enumerate(pair_table(h.structure)) if j >= 0)
 
 # %% ../nbs/10_scorecard.ipynb #b27a99b6
 def ensemble_checks(h: Hairpin) -> dict[str, float]:  # Name -> number; 0 to 1
