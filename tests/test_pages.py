@@ -46,7 +46,7 @@ def test_no_cell_needs_one_that_reads_data(path):
 
 def test_runs_without_data(monkeypatch):
     "All cells run, explorers appear, and cells that need data say so and show what is stored."
-    path = ROOT / 'nbs' / '15_latent.ipynb'
+    path = ROOT / 'nbs' / '17_latent.ipynb'
     monkeypatch.delenv('MIRNBDEV_DATA', raising=False)
     monkeypatch.setenv('JPY_SESSION_NAME', str(path))  # as JupyterLab does
     monkeypatch.setenv('OMP_NUM_THREADS', '1')

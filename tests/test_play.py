@@ -190,7 +190,7 @@ def test_each_control_has_a_sentence(play):
 def test_weights_are_loaded_on_this_page_only(site, page):
     loaded = []
     page.on('request', lambda r: loaded.append(r.url))
-    for name in ('index', '15_latent'):
+    for name in ('index', '17_latent'):
         page.goto((site / f'{name}.html').as_uri(), wait_until='networkidle')
     assert loaded and not any('generator_data' in url for url in loaded)
     assert (site / '_static' / 'generator_data.js').stat().st_size < 3e6
