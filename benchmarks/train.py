@@ -1,6 +1,6 @@
 """Train the shipped weights, measure them, and write weights and card.
 
-usage: MIRNBDEV_DATA=... python benchmarks/train.py detector|generator|card [folder]
+usage: MIRNBDEV_DATA=... python benchmarks/train.py detector|generator|processing|card [folder]
 
 Without a folder it replaces the weights that ship with the library. `card` trains nothing: it measures the shipped
 generator again, as when the way in which it writes has changed.
@@ -12,6 +12,7 @@ import pandas as pd
 
 from mirnbdev.cnn import train_detector
 from mirnbdev.generator import GENERATOR_LIMITS, Generator, generation_set, measure_generator, train_generator
+from mirnbdev.processing import train_processing
 from mirnbdev.scorecard import scorecard
 from mirnbdev.training import WEIGHTS
 
@@ -37,6 +38,13 @@ def generator():
     return with_scorecard(train_generator())
 
 
+def processing():
+    "The network that finds the cuts; shares of exact cuts, within one and two nt, and mean distance on the test side."
+    model = train_processing()
+    names = ['exact', 'within 1 nt', 'within 2 nt', 'mean distance (nt)']
+    return model, pd.DataFrame(model.card['test'], names).T
+
+
 def card():
     "The shipped generator, measured again."
     model = Generator.load()
@@ -44,7 +52,7 @@ def card():
     return with_scorecard(model)
 
 
-COMMANDS = dict(detector=detector, generator=generator, card=card)
+COMMANDS = dict(detector=detector, generator=generator, processing=processing, card=card)
 
 if __name__ == '__main__':
     what, folder = (sys.argv[1:] + ['', WEIGHTS][len(sys.argv) - 1 :])[:2]
@@ -53,5 +61,5 @@ if __name__ == '__main__':
     model, table = COMMANDS[what]()
     model.save(folder)
     print(pd.DataFrame(model.card['history']).round(4).to_string(), table.to_string(), sep='\n\n')
-    if what != 'detector':
+    if what in ('generator', 'card'):
         print(f'\nstrict: {model.card["strict_yield"]:.1%} of the samples fold as designed')

@@ -11,6 +11,8 @@ _HOMES = {
     'Generator': 'generator',
     'simulate': 'generator',
     'attribute': 'saliency',
+    'Processing': 'processing',
+    'variant_effects': 'variants',
 }
 __all__ = ['__version__', *_HOMES]
 

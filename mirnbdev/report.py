@@ -12,7 +12,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
-from itertools import cycle
+from itertools import cycle, repeat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ import pandas as pd
 
 # %% ../nbs/19_report.ipynb #6102bfc9
 from .cnn import Detector, adjust_to_prevalence
-from .data import dinucleotide_shuffle, find_matures, well_known
+from .data import dinucleotide_shuffle, well_known
 from .encoding import COLOUR, HEIGHT, encode, hairpin_flags, png, stack_images
 from .generator import Generator, simulate
 from mirnbdev.hairpin import (
@@ -39,7 +39,8 @@ from mirnbdev.hairpin import (
     short_name,
     write_fasta,
 )
-from .saliency import attribute
+from .processing import Processing
+from .saliency import arms_in_words, attribute, mature_arms, ring_arms
 from mirnbdev.templates import (
     fill,
     html_figure,
@@ -48,7 +49,6 @@ from mirnbdev.templates import (
     open_folder,
     picture_names,
     plot_name,
-    ring_nucleotides,
 )
 
 # %% ../nbs/19_report.ipynb #0750a2da
@@ -87,6 +87,14 @@ def _flags(h):
         return hairpin_flags(h)
     return (f'failed: {printable(" ".join(h.reason.removeprefix(f"{h.name}: ").split()))}',)
 
+# %% ../nbs/19_report.ipynb #f0cd08e9
+def _arm_columns(found):
+    "Mature arms of `Processing.predict` as start-end, and how surely they are cut; empty without pairs."
+    spell = lambda a, b, sequence: f'{a}-{b}' if sequence else ''
+    ends = {m: found[[f'start_{m}', f'end_{m}', f'mature_{m}']].itertuples(index=False) for m in ('5p', '3p')}
+    spans = {f'mature_{m}': [spell(*row) for row in rows] for m, rows in ends.items()}
+    return pd.DataFrame(spans | dict(processing=found.processing))
+
 # %% ../nbs/19_report.ipynb #9fd3f9ad
 def own_table(
     detector: Detector,
@@ -95,13 +103,15 @@ def own_table(
     seed: int = 0,  # Of the shuffles
     device: str | None = None,  # As in `find_device`
 ) -> pd.DataFrame:  # One row a record
-    "Score records; one that failed has no numbers."
+    "Score records, and predict their mature arms; one that failed has no numbers."
     records = list(records)
     folded = [k for k, h in enumerate(records) if isinstance(h, Hairpin)]
     hairpins = [records[k] for k in folded]
     columns = dict(name=[h.name for h in records], length=[len(h.sequence) for h in records])
     d = pd.DataFrame(columns | dict(flags=list(map(_flags, records) if flags is None else flags)))
-    d = d.join(score_hairpins(detector, hairpins, seed, device).set_index(pd.Index(folded, dtype=int)).iloc[:, 2:])
+    found = _arm_columns(Processing.load().predict(hairpins, device))
+    scored = pd.concat([score_hairpins(detector, hairpins, seed, device).iloc[:, 2:], found], axis=1)
+    d = d.join(scored.set_index(pd.Index(folded, dtype=int)))
     for k, beyond in zip(folded, detector.out_of_range(hairpins)):
         d.at[k, 'flags'] += (f'out_of_range:{",".join(beyond)}',) if beyond else ()
     d['call'] = (d.probability >= detector.threshold).astype('Int64').mask(d.hairpin.isna())
@@ -244,6 +254,9 @@ class Report(NamedTuple):
     why_own: list[np.ndarray]  # Attribution of the nucleotides of each hairpin of `shown_records`
     why_known: list[np.ndarray]  # The same, of each known precursor
     why_simulated: list[np.ndarray]  # The same, of each simulated one
+    arms_own: pd.DataFrame  # Of `Processing.predict`, a row for each hairpin of `shown_records`
+    arms_known: pd.DataFrame  # The same, of each known precursor
+    arms_simulated: pd.DataFrame  # The same, of each simulated one
     card: dict  # The detector's
 
 # %% ../nbs/19_report.ipynb #427e8de2
@@ -290,34 +303,41 @@ _WIDTH, _COLUMN = 460, '28rem'  # of a drawing, pixels, and of its column: two s
 _TITLE = re.compile('<text x="4" y="11"[^>]*>[^<]*</text>')  # of a drawing
 
 
-def _ringed(h, scores=None, width=700):
-    "Drawing of `h` with rings around the mature microRNAs that are known in it."
-    return ring_nucleotides(draw(h, scores, width), (i for place in find_matures(h.sequence).values() for i in place))
+def _ringed(h, scores, predicted, width=700):
+    "Drawing of `h` with rings around its mature microRNAs; `predicted` is its row of `Processing.predict`."
+    return ring_arms(draw(h, scores, width), mature_arms(h, predicted))
 
 
-def _figure(h, scores, caption, below=''):
+def _figure(h, scores, predicted, caption, below=''):
     "Drawing on the page, with its name and `caption`; `below` is HTML between them."
-    drawing = _TITLE.sub('', _ringed(h, scores, _WIDTH))
+    drawing = _TITLE.sub('', _ringed(h, scores, predicted, _WIDTH))
     return html_figure(f'<div class="drawing" tabindex="0">{drawing}</div>{below}', caption, short_name(h.name))
+
+# %% ../nbs/19_report.ipynb #54216f80
+def _with_arms(caption, h, predicted):
+    "Add to a caption what the rings in the drawing of `h` are, and how surely it is cut."
+    surely = f'processing {_p(predicted.processing)}' if predicted.mature_5p else ''
+    return '; '.join(filter(None, (caption, arms_in_words(mature_arms(h, predicted)), surely)))
 
 # %% ../nbs/19_report.ipynb #926dd334
 def _gallery(r, n=6):
     "The first simulated hairpins, coloured by nucleotide, with their images."
     rows, hairpins = r.simulated.head(n), _refolded(r.simulated.head(n))
-    captions = (
-        f'probability {_p(x.score)}; designed and folded pairs agree (F1): {x.pair_f1:.2f}' for x in rows.itertuples()
-    )
+    arms = list(r.arms_simulated.head(n).itertuples())
+    says = 'probability {}; designed and folded pairs agree (F1): {:.2f}'.format
+    captions = (_with_arms(says(_p(x.score), x.pair_f1), h, a) for x, h, a in zip(rows.itertuples(), hairpins, arms))
     images = (
         f'<div class="image">{html_image(p, f"image of {short_name(h.name)}")}</div>'
         for h, p in zip(hairpins, _images(hairpins))
     )
-    return html_grid((_figure(h, None, c, i) for h, c, i in zip(hairpins, captions, images)), _COLUMN)
+    figures = (_figure(h, None, a, c, i) for h, a, c, i in zip(hairpins, arms, captions, images))
+    return html_grid(figures, _COLUMN)
 
 # %% ../nbs/19_report.ipynb #92224436
 def _why_simulated(r, n=4):
     "The first simulated hairpins, coloured by attribution."
-    hairpins = zip(_refolded(r.simulated.head(n)), r.simulated.score, r.why_simulated)
-    return html_grid((_figure(h, a, f'probability {_p(p)}') for h, p, a in hairpins), _COLUMN)
+    hairpins = zip(_refolded(r.simulated.head(n)), r.why_simulated, r.arms_simulated.itertuples(), r.simulated.score)
+    return html_grid((_figure(*x, f'probability {_p(p)}') for *x, p in hairpins), _COLUMN)
 
 # %% ../nbs/19_report.ipynb #43dc05aa
 SIDE_TITLES = {
@@ -330,9 +350,10 @@ SIDE_TITLES = {
 # %% ../nbs/19_report.ipynb #1ccbc0fb
 def _known(r):
     "Known precursors by the side of the split on which they were, coloured by attribution."
-    rows = r.known.assign(why=list(r.why_known), split=r.known.split.fillna(''))
+    arms = list(r.arms_known.itertuples())
+    rows = r.known.assign(why=list(r.why_known), arms=arms, split=r.known.split.fillna(''))
     caption = lambda x: f'probability {_p(x.probability)}; of its shuffle {_p(x.shuffled)}; {x.mfe:.1f} kcal/mol'
-    figures = lambda d: (_figure(x.hairpin, x.why, caption(x)) for x in d.itertuples())
+    figures = lambda d: (_figure(x.hairpin, x.why, x.arms, caption(x)) for x in d.itertuples())
     parts = {what: rows[rows.split == side] for side, what in SIDE_TITLES.items()}
     return ''.join(f'<h3>{what} ({len(d)})</h3>{html_grid(figures(d), _COLUMN)}' for what, d in parts.items() if len(d))
 
@@ -381,13 +402,17 @@ def _flag_words(own):
     return f'<p>What the flags say of a record:</p><ul>{"".join(lines)}</ul>' if lines else ''
 
 # %% ../nbs/19_report.ipynb #080db270
+_SHARES = 'probability', 'at_one_percent', 'shuffled', 'processing'  # columns with values from 0 to 1
+
+
 def _own_rows(d):
     "Records that were folded, as a table of the page."
     call = d.call.map({1: 'precursor', 0: 'no'})
     d = d.assign(name=d.name.map(short_name), call=call, flags=d['flags'].str.replace('[;:,]', r'\g<0> ', regex=True))
-    d = d.assign(**{c: d[c].map(_p) for c in ('probability', 'at_one_percent', 'shuffled')})
+    d = d.assign(**{c: d[c].map(_p, na_action='ignore') for c in _SHARES})
     columns = dict(name='record', call='call', probability='probability', at_one_percent='if 1 in 100 is real')
-    columns |= dict(shuffled='of its shuffle', length='nt', mfe='kcal/mol', flags='flags')
+    columns |= dict(shuffled='of its shuffle', length='nt', mfe='kcal/mol', mature_5p="5' arm", mature_3p="3' arm")
+    columns |= dict(processing='processing', flags='flags')
     return html_table(d[[*columns]].rename(columns=columns))
 
 # %% ../nbs/19_report.ipynb #ff12d071
@@ -407,18 +432,12 @@ _OPEN = 12  # drawings of your records that are seen at once; the others unfold
 def _own_figures(r):
     "Drawings of your records, coloured by attribution."
     says = lambda p: 'called a precursor' if p >= r.threshold else 'not called'
-    caption = lambda x: [f'probability {_p(x.probability)}, {says(x.probability)}', *_found(x.hairpin)]
-    shown = zip(shown_records(r.own).itertuples(), r.why_own)
-    figures = [_figure(x.hairpin, a, '; '.join(caption(x))) for x, a in shown]
+    caption = lambda x, arms: _with_arms(f'probability {_p(x.probability)}, {says(x.probability)}', x.hairpin, arms)
+    shown = zip(shown_records(r.own).itertuples(), r.why_own, r.arms_own.itertuples())
+    figures = [_figure(x.hairpin, why, arms, caption(x, arms)) for x, why, arms in shown]
     more = html_grid(figures[_OPEN:], _COLUMN)
     folded = f'<details><summary>{len(figures) - _OPEN} more</summary>{more}</details>'
     return html_grid(figures[:_OPEN], _COLUMN) + folded * (len(figures) > _OPEN)
-
-# %% ../nbs/19_report.ipynb #54216f80
-def _found(h):
-    "The mature microRNAs in `h`, in words."
-    names = list(find_matures(h.sequence))
-    return [f'rings: {" and ".join(names)}'] if names else []
 
 # %% ../nbs/19_report.ipynb #0da288c0
 def _own(r):
@@ -445,7 +464,8 @@ def _legend():
     "What the colours mean, as a list."
     dot = '<li><i style="background:{}"></i>{}</li>'.format
     nucleotides = [dot(colour, c) for c, colour in COLOURS.items()]
-    rest = '<li><i class="ring"></i>mature microRNA</li><li>against <i class="scale"></i> for a precursor</li>'
+    rest = '<li><i class="ring"></i>mature microRNA</li><li><i class="ring predicted"></i>predicted one</li>'
+    rest += '<li>against <i class="scale"></i> for a precursor</li>'
     return f'<ul class="legend">{"".join(nucleotides)}{dot(_GAP, "faces a gap (in images)")}{rest}</ul>'
 
 # %% ../nbs/19_report.ipynb #f01b1cfe
@@ -509,7 +529,8 @@ def make_report(
     simulated = simulate(generator, detector, n, seed=seed, device=device)
     sets = list(shown_records(own).hairpin), list(known.hairpin), _refolded(simulated)
     why = [attribute(detector, h, device=device).nucleotides for h in sets]
-    return Report(own, known, simulated, detector.threshold, *why, detector.card)
+    arms = map(Processing.load().predict, sets, repeat(device))
+    return Report(own, known, simulated, detector.threshold, *why, *arms, detector.card)
 
 # %% ../nbs/19_report.ipynb #402ec490
 _HEADER = dict(length='length', gc='gc', mfe_per_nt='mfe_per_nt', loop='terminal_loop', bulges='bulges')
@@ -557,19 +578,23 @@ REPORT_FILES = (
     'pictures/scores.png',
     'pictures/simulated.png',
 )
-_RECORD_COLUMNS = 'name length probability at_one_percent shuffled call structure mfe flags'.split()
+_RECORD_COLUMNS = [
+    *('name', 'length', *_SHARES[:3], 'call', 'structure', 'mfe'),
+    *('mature_5p', 'mature_3p', 'processing', 'flags'),
+]
 
 # %% ../nbs/19_report.ipynb #c7d171dd
 def _drawings(r):
     "Drawings of your records, or of the known precursors, coloured by attribution, by the names of their files."
     d, why = (r.known, r.why_known) if r.own is None else (shown_records(r.own), r.why_own)
-    return {n: _ringed(h, a) for n, h, a in zip(picture_names(d.name, '.svg'), d.hairpin, why)}
+    arms = (r.arms_known if r.own is None else r.arms_own).itertuples()
+    return {n: _ringed(*x) for n, *x in zip(picture_names(d.name, '.svg'), d.hairpin, why, arms)}
 
 # %% ../nbs/19_report.ipynb #f32716db
 def _write_records(own, path):
     "Write the table of your records; it has no quotes."
     d = own.assign(structure=[h.structure if isinstance(h, Hairpin) else '' for h in own.hairpin])[_RECORD_COLUMNS]
-    d = d.assign(**{c: d[c].map('{:.4f}'.format, na_action='ignore') for c in _RECORD_COLUMNS[2:5]})
+    d = d.assign(**{c: d[c].map('{:.4f}'.format, na_action='ignore') for c in _SHARES})
     rows = d.astype(object).where(d.notna(), '').itertuples(index=False)
     with open_whole(path) as f:
         f.writelines('\t'.join(' '.join(str(x).split()) for x in row) + '\n' for row in [_RECORD_COLUMNS, *rows])

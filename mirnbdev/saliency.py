@@ -6,8 +6,9 @@
 __all__ = ['PATCH', 'PATCHES_AT_A_TIME', 'METHODS', 'BASELINES', 'STEPS', 'SHUFFLED_BASELINES', 'HAIRPINS_AT_A_TIME',
            'LARGE_DELTA', 'SMALL_DELTA', 'REMEDY', 'nucleotide_map', 'nucleotide_scores', 'columns_to_pixels',
            'InvertedInput', 'PixelScores', 'captum_attribution', 'mutants', 'mutagenesis', 'Attribution', 'attribute',
-           'draw_letter', 'signed_colours', 'plot_logo', 'plot_attribution', 'plot_mutants', 'average_map',
-           'plot_averages', 'explanation_page', 'write_explanation', 'explore']
+           'MatureArm', 'mature_arms', 'ring_arms', 'arms_in_words', 'draw_letter', 'signed_colours', 'plot_logo',
+           'plot_attribution', 'plot_mutants', 'average_map', 'plot_averages', 'explanation_page', 'write_explanation',
+           'explore']
 
 # %% ../nbs/12_saliency.ipynb #aa8d2cab
 import base64
@@ -23,6 +24,7 @@ from typing import NamedTuple
 
 # %% ../nbs/12_saliency.ipynb #2a76e144
 import numpy as np
+import pandas as pd
 import torch
 from captum.attr import (
     DeepLift,
@@ -330,6 +332,48 @@ def attribute(
     _warn_of_large_deltas(method, hairpins, pixels, delta, steps)
     return Attribution(pixels, [nucleotide_scores(p, h) for p, h in zip(pixels, hairpins)], delta)
 
+# %% ../nbs/12_saliency.ipynb #e590e63d
+class MatureArm(NamedTuple):
+    "A mature microRNA in a hairpin."
+
+    name: str  # Such as hsa-miR-21-5p, or 5' arm
+    place: range  # Its positions, counted from 0
+    predicted: bool  # Otherwise it is annotated
+
+# %% ../nbs/12_saliency.ipynb #6724a5fd
+def mature_arms(
+    h: Hairpin,
+    predicted=None,  # Its row of `Processing.predict`; None: no prediction
+) -> list[MatureArm]:  # In the order of the sequence
+    "List the annotated arms of a hairpin, and the predicted ones that lie elsewhere."
+    known = [MatureArm(name, place, False) for name, place in find_matures(h.sequence).items()]
+    taken, guessed = {i for a in known for i in a.place}, []
+    if predicted is not None and predicted.mature_5p:  # there is none without pairs
+        ends = (predicted.start_5p, predicted.end_5p), (predicted.start_3p, predicted.end_3p)
+        guessed = [MatureArm(f"{k}' arm", range(a - 1, b), True) for k, (a, b) in zip((5, 3), ends)]
+    return sorted(known + [a for a in guessed if taken.isdisjoint(a.place)], key=lambda a: a.place.start)
+
+# %% ../nbs/12_saliency.ipynb #3b69f539
+def ring_arms(
+    svg: str,  # As of `draw`
+    mature: Iterable[MatureArm],
+) -> str:  # SVG
+    "Put rings around annotated mature arms of a drawing, and dashed ones around predicted arms."
+    annotated, predicted = [], []
+    for a in mature:
+        (predicted if a.predicted else annotated).extend(a.place)
+    return ring_nucleotides(svg, annotated, predicted)
+
+# %% ../nbs/12_saliency.ipynb #197fd79f
+def arms_in_words(mature: Iterable[MatureArm]) -> str:
+    "Say what the rings of `ring_arms` are."
+    mature = list(mature)
+    names = [a.name for a in mature if not a.predicted]
+    spans = [f'{a.place.start + 1}-{a.place.stop}' for a in mature if a.predicted]
+    known = f'rings: {" and ".join(names)}' if names else ''
+    guessed = f'dashed rings: predicted arm{"s" * (len(spans) > 1)} {" and ".join(spans)}' if spans else ''
+    return '; '.join(filter(None, (known, guessed)))
+
 # %% ../nbs/12_saliency.ipynb #15e426e1
 @lru_cache
 def _glyph(letter):
@@ -387,13 +431,27 @@ def plot_logo(
         ylabel='score (logit)',
     )
 
+# %% ../nbs/12_saliency.ipynb #e1840b3c
+def _plot_arms(ax, mature):
+    "Mark mature arms by lines above a logo, dashed if they are predicted."
+    if not mature:
+        return
+    low, high = ax.get_ylim()
+    y = high + 0.06 * (high - low)
+    for a in mature:
+        style, word = ('--', ', predicted') if a.predicted else ('-', '')
+        ax.plot([a.place.start + 0.6, a.place.stop + 0.4], [y, y], style, color='#222', lw=2)
+        ax.text((a.place.start + a.place.stop + 1) / 2, y, a.name + word, ha='center', va='bottom', fontsize=9)
+    ax.set_ylim(low, high + 0.3 * (high - low))
+
 # %% ../nbs/12_saliency.ipynb #3980afbe
 def plot_attribution(
     h: Hairpin,
     pixels: np.ndarray,  # (25, 100)
     scores: np.ndarray,  # (n,), one for each nucleotide
+    mature: Iterable[MatureArm] = (),  # Of `mature_arms`, to be marked
 ):  # Matplotlib figure
-    "Plot image, scores of pixels, and the sequence as a logo."
+    "Plot image, scores of pixels, and the sequence as a logo with its mature arms."
     import matplotlib.pyplot as plt
 
     fig, axes = plt.subplots(3, 1, figsize=(10, 6), dpi=80, layout='constrained')
@@ -405,6 +463,7 @@ def plot_attribution(
         ax.set_title(t, parse_math=False)
         ax.set(ylabel='row', xlabel='column (terminal loop left)')
     plot_logo(axes[2], h.sequence, scores)
+    _plot_arms(axes[2], list(mature))
     axes[2].set(title='attribution of each nucleotide')
     plt.close(fig)
     return fig
@@ -492,15 +551,18 @@ def _heat_map(pixels):
     return (np.dstack([colour, np.abs(share)]) * 255).round().astype(np.uint8)
 
 # %% ../nbs/12_saliency.ipynb #777140f2
-def _page_entry(h, image, probability, scores):
+def _page_entry(h, image, probability, predicted, scores):
     "Collect what the page shows of a hairpin; `scores`: method -> pixels, nucleotides."
+    mature = mature_arms(h, predicted)
+    surely = f'processing {predicted.processing:.2f}' if predicted is not None and predicted.mature_5p else ''
     return dict(
         name=short_name(h.name),
         sequence=h.sequence,
         structure=h.structure,
         mfe=h.mfe,
         probability=round(float(probability), 4),
-        svg=ring_nucleotides(draw(h, width=900), (i for place in find_matures(h.sequence).values() for i in place)),
+        svg=ring_arms(draw(h, width=900), mature),
+        arms='; '.join(filter(None, (arms_in_words(mature), surely))),
         image=_base64(_see_through(image)),
         methods={
             m: dict(scores=[round(float(x), 4) for x in s], pixels=_base64(_heat_map(p)))
@@ -526,18 +588,20 @@ def _page_colours():
     pixels = {c: '#%02x%02x%02x' % tuple(COLOUR[SYMBOLS.index(c)]) for c in (*NUCLEOTIDES, '-')}
     return dict(letters=COLOURS, pixels={'gap' if c == '-' else c: v for c, v in pixels.items()})
 
-
+# %% ../nbs/12_saliency.ipynb #81c694d3
 def explanation_page(
     model: Detector,
     hairpins: Iterable[Hairpin],
     attributions: dict[str, Attribution],  # Method -> attribution of `hairpins`
     device: str | None = None,  # As in `find_device`
+    predicted: pd.DataFrame | None = None,  # Of `Processing.predict`, a row a hairpin: arms that are drawn too
 ) -> str:  # HTML, to be put into a page; needs no network
     "Write an explorer of attributions that runs in a browser."
     hairpins = list_hairpins(hairpins)
     images, probabilities = encode(hairpins).images, model.predict_proba(hairpins, device)[:, 1]
     each = [{m: (a.pixels[i], a.nucleotides[i]) for m, a in attributions.items()} for i in range(len(hairpins))]
-    entries = [_page_entry(*x) for x in zip(hairpins, images, probabilities, each)]
+    rows = [None] * len(hairpins) if predicted is None else predicted.itertuples()
+    entries = [_page_entry(*x) for x in zip(hairpins, images, probabilities, rows, each)]
     does = {m: _DOES[m] for m in attributions if m in _DOES}
     data = json_in_script(dict(hairpins=entries, does=does, colours=_page_colours()))
     key = f'explanation-{sha256(data.encode()).hexdigest()[:12]}'
@@ -551,11 +615,12 @@ def write_explanation(
     attributions: dict[str, Attribution],  # As in `explanation_page`
     path: str | Path,
     device: str | None = None,  # As in `find_device`
+    predicted: pd.DataFrame | None = None,  # As in `explanation_page`
 ) -> Path:  # `path`
     "Write `explanation_page` into a file of its own."
     hairpins, explorer = list_hairpins(hairpins), '<p>No record could be folded.</p>'
     if hairpins:
-        explorer = explanation_page(model, hairpins, attributions, device)
+        explorer = explanation_page(model, hairpins, attributions, device, predicted)
     with open_whole(path) as f:
         f.write(fill('explanation.html', method=' and '.join(attributions), explorer=explorer))
     return Path(path)

@@ -96,18 +96,22 @@ def html_grid(
     return f'<div style="display:grid;gap:.3rem 1.5rem;{columns}">{"".join(figures)}</div>'
 
 # %% ../nbs/11_templates.ipynb #067bcbc9
+_DASHES = '3.8 2.5'  # dash and gap: six of each around a circle of `draw`
+
+# %% ../nbs/11_templates.ipynb #028cb7e7
 def ring_nucleotides(
     svg: str,  # As of `draw`
     positions: Iterable[int],  # Counted from 0
+    predicted: Iterable[int] = (),  # Others, which get a dashed ring
 ) -> str:  # SVG
     "Put a ring around some nucleotides of a drawing."
-    positions, n = set(positions), count()
+    rings = dict.fromkeys(predicted, f'class="mature predicted" stroke-dasharray="{_DASHES}"')
+    rings, n = rings | dict.fromkeys(positions, 'class="mature"'), count()
 
     def circle(m):
-        if next(n) not in positions:
-            return m[0]
+        ring = rings.get(next(n))
         bare = re.sub(r' stroke(-width)?="[^"]*"', '', m[1])
-        return f'<circle class="mature"{bare} stroke="#000" stroke-width="2"/>'
+        return f'<circle {ring}{bare} stroke="#000" stroke-width="2"/>' if ring else m[0]
 
     return re.sub('<circle( [^>]*)/>', circle, svg)
 

@@ -20,6 +20,7 @@ from commands import COMMAND, HOSTILE, TINY, Answer, call, check, reverse_comple
 
 from mirnbdev import Detector, __version__, fold
 from mirnbdev.hairpin import is_single_hairpin, read_fasta
+from mirnbdev.processing import Processing
 from mirnbdev.training import WEIGHTS
 
 
@@ -48,6 +49,14 @@ def test_a_process_ends_as_a_call_does(file, run, tmp_path):
     assert status or r.stdout.splitlines()[1].startswith('r0\t72\t')
 
 
+def arms(row):
+    "Ends of the mature arms of a row, (first, last) of the 5' and the 3' one; [] where there are none."
+    spans = [row['mature_5p'], row['mature_3p']]
+    assert bool(row['processing']) == all(spans) == any(spans)
+    assert 0 <= float(row['processing'] or 0) <= 1
+    return [tuple(map(int, s.split('-'))) for s in spans if s]
+
+
 @pytest.mark.parametrize('file', RECORDS)
 def test_every_record_comes_out_of_detect(file, tmp_path):
     _, data, rows, status, word = RECORDS[file]
@@ -58,9 +67,47 @@ def test_every_record_comes_out_of_detect(file, tmp_path):
     assert any(word in x['flags'] for x in out)
     for x in out:
         if 'failed' in x['flags']:
-            assert x['probability'] == '' and r.stderr
-        else:
-            assert 0 <= float(x['probability']) <= 1 and x['call'] in '01' and len(x['structure']) == int(x['length'])
+            assert x['probability'] == '' and not arms(x) and r.stderr
+            continue
+        assert 0 <= float(x['probability']) <= 1 and x['call'] in '01' and len(x['structure']) == int(x['length'])
+        assert bool(arms(x)) == ('(' in x['structure']) == ('no_pairs' not in x['flags'])
+        for (a, b), (c, d) in [arms(x)] * bool(arms(x)):
+            assert 1 <= a <= b < c <= d <= int(x['length'])
+
+
+def test_the_columns_of_detect_and_their_order(tmp_path):
+    (tmp_path / 'a.fa').write_bytes(fasta(MIR21))
+    plain = 'name length probability call structure mfe columns mature_5p mature_3p processing flags'
+    for options, more in (('', ''), ('--sequence', ' sequence'), ('--windows', ' start end strand hairpins')):
+        header = call('detect', 'a.fa', *options.split()).stdout.splitlines()[0]
+        assert header.split('\t') == (plain + more).split()
+
+
+def test_mature_arms_are_those_of_the_molecule(tmp_path):
+    (tmp_path / 'a.fa').write_bytes(fasta(MIR21, 'ACGX', 'A' * 30, MIR21 * 2, TINY, MIR21.lower().replace('u', 't')))
+    rows = table(call('detect', 'a.fa', '--sequence', status=1).stdout)
+    shown = [x for x in rows if arms(x)]
+    assert [x['name'] for x in shown] == ['r0', 'r3', 'r4', 'r5']
+    found = Processing.load().predict(fold(x['sequence']) for x in shown)
+    for x, f in zip(shown, found.itertuples()):
+        assert [x['sequence'][a - 1 : b] for a, b in arms(x)] == [f.mature_5p, f.mature_3p]
+        assert abs(float(x['processing']) - f.processing) < 1e-3
+    assert rows[0]['flags'] == rows[5]['flags'] == '', 'the flags are those of the detector alone'
+
+
+def test_mature_arms_of_windows_lie_in_the_record(tmp_path):
+    rng = random.Random(1)
+    flank = [random_sequence(rng, 60), random_sequence(rng, 90)]
+    here = flank[0] + MIR21 + flank[1]
+    (tmp_path / 'a.fa').write_bytes(fasta(here, reverse_complement(here), 'A' * 90))
+    *both, none = table(call('detect', '--windows', '--both-strands', '--sequence', 'a.fa').stdout)
+    assert [x['strand'] for x in both] == ['+', '-'] and not arms(none)
+    assert both[0]['sequence'] == both[1]['sequence'] and both[0]['processing'] == both[1]['processing']
+    for a, b in zip(arms(both[0]), arms(both[1])):
+        assert int(both[0]['start']) <= a[0] < a[1] <= int(both[0]['end'])
+        assert b == (len(here) + 1 - a[1], len(here) + 1 - a[0])
+    alone = Processing.load().predict([fold(both[0]['sequence'])]).iloc[0]
+    assert [here[a - 1 : b] for a, b in arms(both[0])] == [alone.mature_5p, alone.mature_3p]
 
 
 def test_every_record_comes_out_of_windows(tmp_path):
@@ -601,7 +648,8 @@ def test_an_output_that_is_a_link_is_written_through(tmp_path):
     )
 
 
-COMMANDS = ('encode', 'detect', 'simulate', 'score', 'explain', 'latent', 'report', 'train detector', 'train generator')
+COMMANDS = ('encode', 'detect', 'simulate', 'score', 'explain', 'variants', 'latent', 'report')
+COMMANDS += ('train detector', 'train generator')
 
 
 @pytest.mark.parametrize('command', COMMANDS)
@@ -615,7 +663,7 @@ def test_help_explains_output_and_exit_status(command):
 def test_the_list_of_commands_is_not_cut():
     text = call('--help', env={'COLUMNS': '80'}).stdout
     commands = text.split('Commands:')[1]
-    assert '...' not in commands and len(commands.split('\n')) == 8 + 2 and max(map(len, text.splitlines())) <= 80
+    assert '...' not in commands and len(commands.split('\n')) == 9 + 2 and max(map(len, text.splitlines())) <= 80
 
 
 def test_version():

@@ -9,8 +9,9 @@ import pytest
 from bad_input import MIR21, fasta
 from commands import TINY, call, random_stems, start, table, write_hostile
 
-from mirnbdev import scorecard
+from mirnbdev import fold, scorecard
 from mirnbdev.data import well_known
+from mirnbdev.processing import Processing
 from mirnbdev.report import SIDE_TITLES
 
 
@@ -125,9 +126,12 @@ def test_a_report_is_about_your_records(tmp_path):
     believed = sum(x['call'] == '1' for x in detected)
     assert r.stderr.splitlines()[-1] == f'mirnbdev: {believed} of 6 believed; 2 failed' and 'r4: empty' in r.stderr
     rows = table((tmp_path / 'out' / 'records.tsv').read_text())
-    for key in ('name', 'length', 'call', 'structure', 'flags'):
+    assert list(rows[0])[-4:] == ['mature_5p', 'mature_3p', 'processing', 'flags']
+    for key in ('name', 'length', 'call', 'structure', 'mature_5p', 'mature_3p', 'flags'):
         assert [x[key] for x in rows] == [x[key] for x in detected], key
-    assert all(abs(float(x['probability'] or 0) - float(y['probability'] or 0)) < 2e-4 for x, y in zip(rows, detected))
+    for key in ('probability', 'processing'):
+        assert [bool(x[key]) for x in rows] == [bool(x[key]) for x in detected]
+        assert all(abs(float(x[key] or 0) - float(y[key] or 0)) < 2e-4 for x, y in zip(rows, detected)), key
     page = (tmp_path / 'out' / 'report.html').read_text()
     own, rest = page.split('Beside known precursors')
     assert own.count('class="drawing"') == 4 and rest.count('class="drawing"') == 12 + 2 + 2
@@ -165,6 +169,36 @@ def test_explain_writes_a_page_that_needs_no_network(tmp_path):
     assert len((tmp_path / 'out' / 'scores.tsv').read_text().splitlines()) == 1 + 2 * len(MIR21) + 1
 
 
+MUTANT = MIR21[:14] + 'A' + MIR21[15:]  # U15A: only its 3' arm is known
+
+
+def test_rings_tell_known_arms_from_predicted_ones(page, tmp_path):
+    (tmp_path / 'a.fa').write_bytes(fasta(MIR21, MUTANT, 'A' * 30, TINY))
+    predicted = {n: Processing.load().predict([fold(s)]).iloc[0] for n, s in (('r1', MUTANT), ('r3', TINY))}
+    span = lambda name: [f'{predicted[name][f"start_{m}"]}-{predicted[name][f"end_{m}"]}' for m in ('5p', '3p')]
+    words = [
+        'rings: hsa-miR-21-5p and hsa-miR-21-3p',
+        f'rings: hsa-miR-21-3p; dashed rings: predicted arm {span("r1")[0]}',
+    ]
+    words += ['', f'dashed rings: predicted arms {" and ".join(span("r3"))}']
+    dashed = [0, len(predicted['r1'].mature_5p), 0, len(predicted['r3'].mature_5p + predicted['r3'].mature_3p)]
+    call('explain', 'a.fa', '-o', 'e')
+    call('report', 'a.fa', '-n', 1, '-o', 'r')
+    report = (tmp_path / 'r' / 'report.html').read_text()
+    page.goto((tmp_path / 'e' / 'explanation.html').as_uri())
+    drawn = sorted((tmp_path / 'r' / 'pictures').glob('*.svg'))
+    for k, (said, n, known) in enumerate(zip(words, dashed, (43, 21, 0, 0))):
+        page.locator('.which').select_option(index=k)
+        assert page.locator('.arms').inner_text().partition('; processing')[0] == said
+        rings = [page.locator(f'.structure .{c}').count() for c in ('mature', 'predicted')]
+        svg = drawn[k].read_text()
+        assert rings == [svg.count('class="mature'), svg.count('class="mature predicted"')] == [known + n, n]
+        assert said in report
+    page.locator('.which').select_option(index=1)
+    style = 'getComputedStyle(document.querySelector(".structure {}")).strokeDasharray'.format
+    assert page.evaluate(style('.predicted')) != 'none' == page.evaluate(style('.mature:not(.predicted)'))
+
+
 def test_explain_of_nothing_that_folds(tmp_path):
     (tmp_path / 'a.fa').write_bytes(fasta('ACGX'))
     call('explain', 'a.fa', '-o', 'out', status=1)
@@ -194,7 +228,7 @@ def test_a_folder_used_again(tmp_path):
 
 
 def test_after_an_error_a_folder_is_as_it_was(tmp_path, monkeypatch):
-    def full(*args):
+    def full(*args, **kwargs):
         raise OSError(28, 'No space left on device', 'somewhere')
 
     (tmp_path / 'a.fa').write_bytes(fasta(TINY))

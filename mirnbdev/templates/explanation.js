@@ -32,6 +32,7 @@ function show() {
   at(".does").textContent = does[name] || ""
   at(".said").textContent = `$${h.name}: probability of a precursor $${
     h.probability.toFixed(3)}, $${h.sequence.length} nt, $${h.mfe} kcal/mol`
+  at(".arms").textContent = h.arms
   at(".low").textContent = "−" + top.toFixed(2);
   at(".high").textContent = "+" + top.toFixed(2)
   at(".structure").innerHTML = h.svg
