@@ -736,14 +736,15 @@ def _state_of(output, ending):
 @contextmanager
 def _going_on(state):
     "Say how to go on when a scan is stopped by an error of the disk or a signal."
-    kept = f'{state}: holds what is finished; give the same command again to go on'
+    kept = lambda: state and state.exists()
+    go_on = f'{state}: holds what is finished; give the same command again to go on'
     try:
         yield
     except KeyboardInterrupt as e:
-        say('interrupted; ' + (kept if state else 'the output was not written'))
+        say('interrupted; ' + (go_on if kept() else 'the output was not written'))
         raise typer.Exit(_signal_status(e)) from None
     except OSError as e:
-        say(_reason(e) + (f'; {kept}' if state else ''))
+        say(_reason(e) + (f'; {go_on}' if kept() else ''))
         raise typer.Exit(1) from None
 
 # %% ../nbs/21_cli.ipynb #d01ce530
@@ -784,10 +785,10 @@ def _write_scan(hits, output, ending, about, threshold):
 def _about_scan(source, scan, region, hits, max_hits):
     "One line on what was scanned, and by which threshold."
     most = f', the {max_hits} most probable' if max_hits is not None else ''
+    place = Path(source).name.removesuffix('.gz') + (f', {region}' if region else '')
     return _one_line(
-        f'{Path(source).name}{f", {region}" if region else ""}: {len(hits)} hits{most}, of probability '
-        f'{scan.cutoff.probability:.6g} or more ({scan.cutoff.reason}); posterior at a prevalence of '
-        f'{scan.prevalence:g}; mirnbdev {__version__}'
+        f'{place}: {len(hits)} hits{most}, of probability {scan.cutoff.probability:.6g} or more ({scan.cutoff.reason}); '
+        f'posterior at a prevalence of {scan.prevalence:g}; mirnbdev {__version__}'
     )
 
 # %% ../nbs/21_cli.ipynb #8600f987

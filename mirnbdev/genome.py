@@ -298,7 +298,7 @@ def _locked(folder):
         raise ValueError(f'{folder}: another scan runs here') from None
 
 # %% ../nbs/20_genome.ipynb #840a0504
-def _open_state(folder, source, meta):
+def _open_state(folder, source, meta, region):
     "Go on with the state in `folder`, or begin one; give its records."
     path = folder / 'meta.json'
     if path.exists():
@@ -306,6 +306,8 @@ def _open_state(folder, source, meta):
         check_state(meta, before, folder)
     else:
         records = store_genome(source, folder / 'letters')
+        if region:
+            parse_region(region, records)  # a slip of the pen shall leave no state
         before = meta | dict(records=records)
         with open_whole(path) as f:
             json.dump(before, f)
@@ -320,8 +322,12 @@ def _state_folder(state):
             yield Path(folder)
         return
     Path(state).mkdir(parents=True, exist_ok=True)
-    with _locked(Path(state)):
-        yield Path(state)
+    try:
+        with _locked(Path(state)):
+            yield Path(state)
+    finally:
+        if not Path(state, 'meta.json').exists():  # nothing was begun
+            shutil.rmtree(state, ignore_errors=True)
 
 # %% ../nbs/20_genome.ipynb #dfd0363a
 def _part(folder, k):
@@ -479,7 +485,7 @@ def prepared(
     hashes = dict(detector=_model_hash(detector), processing=_model_hash(processing))
     meta = dict(version=__version__, input=_file_hash(path), **hashes, options=options)
     with _state_folder(state) as folder:
-        records = _open_state(folder, path, meta)
+        records = _open_state(folder, path, meta, region)
         part = parse_region(region, records) if region else None
         chosen = [r for r in records if not part or r.name == part.record]
         places = [p for r in chosen for p in cut_places(r, part, both_strands, PIECE)]
