@@ -240,17 +240,28 @@ def keep_planted(group):
 
 # ---- the random forest, as in benchmarks/detector.py
 
+OURS, FOREST = 'our detector', 'random forest, 10 factors'
+FOREST_FILE = KEPT / 'forest.joblib'
+
+
+def methods():
+    "What is compared; the forest only once it is trained."
+    return (OURS, FOREST) if FOREST_FILE.exists() else (OURS,)
+
+
+def train_forest():
+    "Keep a random forest on the core factors of all training records; folding them takes a quarter of an hour."
+    from detector import forest
+
+    if not FOREST_FILE.exists():
+        d = detection_records('train')
+        joblib.dump(forest(0).fit(measure_factors(fold_frame(d, n_jobs=1)), d.label), FOREST_FILE)
+
 
 @cache
 def baseline():
-    "A random forest on the core factors of the training records, or the one that was kept."
-    from detector import forest
-
-    if not (path := KEPT / 'forest.joblib').exists():
-        d = detection_records('train')
-        factors = measure_factors(fold_frame(d, n_jobs=1))
-        joblib.dump(forest(0).fit(factors, d.label), path)
-    return joblib.load(path).set_params(n_jobs=1)
+    "The forest that was kept."
+    return joblib.load(FOREST_FILE).set_params(n_jobs=1)
 
 
 def candidates(chunks=12):
@@ -263,13 +274,11 @@ def candidates(chunks=12):
         keep_chunk(SHUFFLED, CHOSEN[i])
         keep_chunk(SHUFFLED, REPORTED[i])
         keep_chunk(NATURE, NATURAL[i])
-        baseline()
+        train_forest()
 
 
 # ---- what is kept, without overlaps and with scores
 
-OURS, FOREST = 'our detector', 'random forest, 10 factors'
-METHODS = (OURS, FOREST)
 BY_ENERGY, BY_PROBABILITY = 'mfe', 'logit'
 
 
@@ -292,8 +301,10 @@ def scored(name, by=BY_ENERGY):
     "Candidates of one file without overlaps, a column of scores a method."
     d = pd.read_csv(KEPT / f'{name}.tsv.gz', sep='\t')
     d = pd.concat(without_overlaps(x, by) for _, x in d.groupby('record', sort=False))
-    forest = baseline().predict_proba(measure_factors(hairpins_of(d)))[:, 1] if by == BY_ENERGY else np.nan
-    return d.assign(**{OURS: d.logit, FOREST: forest})
+    d[OURS] = d.logit
+    if FOREST in methods() and by == BY_ENERGY:
+        d[FOREST] = baseline().predict_proba(measure_factors(hairpins_of(d)))[:, 1]
+    return d
 
 
 def is_kept(kind, k):
@@ -424,9 +435,9 @@ def recall():
     "Planted precursors found at each rate of false calls, by group and method."
     out = {}
     for name, groups in GROUPS.items():
-        out |= {(name, m): recall_row(*group_scores(groups, m), m) for m in METHODS}
+        out |= {(name, m): recall_row(*group_scores(groups, m), m) for m in methods()}
     for name, is_in in (('animals, early entries', early(ANIMALS)), ('animals, later entries', ~early(ANIMALS))):
-        rows = {m: group_scores(ANIMALS, m) for m in METHODS}
+        rows = {m: group_scores(ANIMALS, m) for m in methods()}
         out |= {(name, m): recall_row(scores[is_in], clusters[is_in], m) for m, (scores, clusters) in rows.items()}
     return pd.DataFrame(out).T.rename_axis(['precursors', 'method'])
 
@@ -450,7 +461,7 @@ SETS = {
 def rates():
     "Calls per Mb at each threshold, where it was chosen and elsewhere."
     model, out = Detector.load(), {}
-    at = {(m, f'{r} a Mb'): threshold(r, m) for m in METHODS for r in RATES}
+    at = {(m, f'{r} a Mb'): threshold(r, m) for m in methods() for r in RATES}
     c = model.card['calibration']
     logit = (np.log(model.threshold / (1 - model.threshold)) - c['intercept']) / c['slope']
     at[OURS, "the detector's own"] = logit
@@ -465,8 +476,9 @@ def rates():
 def curve():
     "Recall against calls per Mb of shuffled sequence, all of it."
     chunks, out = (*CHOSEN, *REPORTED), {}
-    for method in METHODS:
-        at = {rate: score_at(*shuffled_scores(chunks, method), rate) for rate in CURVE if rate >= 1}
+    for method in methods():
+        scores, mb = shuffled_scores(chunks, method)
+        at = {rate: score_at(scores, mb, rate) for rate in CURVE if rate * mb >= 1}
         for name in ('animals', 'plants', 'animals, real flanks'):
             scores, clusters = group_scores(GROUPS[name], method)
             t = bootstrap(lambda i: pd.Series({r: (scores[i] >= x).mean() for r, x in at.items()}), clusters)
@@ -476,12 +488,13 @@ def curve():
 
 def overlaps():
     "Of candidates that overlap, the lowest energy or the highest probability: recall at equal calls per Mb."
-    rows, chunks = {}, (*CHOSEN, *REPORTED)
-    at = {by: {r: score_at(*shuffled_scores(chunks, OURS, by), r) for r in RATES} for by in (BY_ENERGY, BY_PROBABILITY)}
+    rows, found = {}, {by: shuffled_scores((*CHOSEN, *REPORTED), OURS, by) for by in (BY_ENERGY, BY_PROBABILITY)}
+    rates = [r for r in RATES if r * found[BY_ENERGY][1] >= 1]  # so many calls there are
+    at = {by: {r: score_at(*scores, r) for r in rates} for by, scores in found.items()}
     for name in ('animals', 'plants', 'animals, real flanks'):
         scores = {by: group_scores(GROUPS[name], OURS, by) for by in at}
         clusters = scores[BY_ENERGY][1]
-        for r in RATES:
+        for r in rates:
             share = lambda by, i: (scores[by][0][i] >= at[by][r]).mean()
             both = lambda i: pd.Series({'by energy': share(BY_ENERGY, i), 'by probability': share(BY_PROBABILITY, i)})
             t = bootstrap(lambda i: pd.concat([both(i), pd.Series({'gain': both(i).diff().iloc[1]})]), clusters)
