@@ -787,8 +787,8 @@ def _about_scan(source, scan, region, hits, max_hits):
     most = f', the {max_hits} most probable' if max_hits is not None else ''
     place = Path(source).name.removesuffix('.gz') + (f', {region}' if region else '')
     return _one_line(
-        f'{place}: {len(hits)} hits{most}, of probability {scan.cutoff.probability:.6g} or more ({scan.cutoff.reason}); '
-        f'posterior at a prevalence of {scan.prevalence:g}; mirnbdev {__version__}'
+        f'{place}: {len(hits)} hits{most}, of probability {scan.cutoff.probability:.6g} or more '
+        f'({scan.cutoff.reason}); posterior at a prevalence of {scan.prevalence:g}; mirnbdev {__version__}'
     )
 
 # %% ../nbs/21_cli.ipynb #8600f987
