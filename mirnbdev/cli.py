@@ -752,22 +752,22 @@ MINUTE = 60  # s between two lines of progress where there is no terminal
 
 # %% ../nbs/21_cli.ipynb #0f1974a7
 @contextmanager
-def _bases(total):
+def _bases(total, todo):
     "A progress bar in bases on a terminal; a line a minute elsewhere."
     import time
 
-    start, last, done = time.monotonic(), [time.monotonic()], [0]
+    start, last, done = time.monotonic(), [time.monotonic()], [total - todo]
 
     def line(nt):
         done[0] += nt
         if (now := time.monotonic()) - last[0] >= MINUTE:
-            last[0], left = now, (now - start) * (total / done[0] - 1)
+            last[0], left = now, (now - start) * (total - done[0]) / (done[0] - total + todo)
             say(f'{done[0]:,} of {total:,} bases, {left / 60:.0f} min left')
 
     if not sys.stderr.isatty():
         yield line
         return
-    with tqdm(total=total, unit=' bases', unit_scale=True) as bar:
+    with tqdm(total=total, initial=total - todo, unit=' bases', unit_scale=True) as bar:
         yield bar.update
 
 # %% ../nbs/21_cli.ipynb #92a90429
@@ -796,13 +796,13 @@ def _scan_to(scan, source, output, ending, region, jobs, max_hits):
     "Run a scan, write its hits, and give the problems of its records."
     from mirnbdev.genome import run_scan
 
-    done = len(scan.places) - len(scan.todo)
-    if done:
-        say(f'{scan.folder}: going on; {done} of {len(scan.places)} pieces are there')
+    todo, total = scan.todo, range(len(scan.places))
+    if len(todo) < len(total):
+        say(f'{scan.folder}: going on; {len(total) - len(todo)} of {len(total)} pieces are there')
     problems = [r.problem for r in scan.records if r.problem]
     for p in problems:
         say(p)
-    with _bases(scan.bases) as watch:
+    with _bases(scan.bases(total), scan.bases(todo)) as watch:
         hits = list(run_scan(scan, jobs, watch, max_hits))
     about = _about_scan(source, scan, region, hits, max_hits)
     _write_scan(hits, output, ending, about, scan.cutoff.probability)

@@ -393,10 +393,9 @@ class Scan(NamedTuple):
     trained: float  # Share of precursors in calibration
     prevalence: float
 
-    @property
-    def bases(self):
-        "How many bases are to be scanned, each strand counted."
-        return sum(p.last - p.first for p in self.places)
+    def bases(self, numbers):
+        "How many bases these pieces answer for, each strand counted."
+        return sum(p.last - p.first for p in (self.places[k] for k in numbers))
 
     @property
     def todo(self):
@@ -416,14 +415,10 @@ def _tasks(scan, todo):
 def _run(scan, n_jobs, watch):
     "Scan the pieces that are not finished, and keep each."
     todo = scan.todo
-    done = set(range(len(scan.places))) - set(todo)
-    nt = [p.last - p.first for p in scan.places]
-    if watch and done:
-        watch(sum(nt[k] for k in done))
     for k, hits in zip(todo, in_processes(_tasks(scan, todo), n_jobs if len(todo) > 1 else 1)):
         _keep_part(scan.folder, k, hits)
         if watch:
-            watch(nt[k])
+            watch(scan.bases([k]))
 
 # %% ../nbs/20_genome.ipynb #54843330
 def _hit(scan, r, row):
