@@ -9,7 +9,10 @@ __all__ = ['SPAN', 'MIN_PAIRS', 'FLANK', 'PIECE', 'TASK', 'MARGIN', 'SCORED', 'R
 
 # %% ../nbs/03_scan.ipynb #3c13956a
 import re
+import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain, groupby, islice, tee
 from typing import NamedTuple
 
@@ -36,6 +39,22 @@ SPAN = 120  # nt, longest distance of two paired nucleotides
 MIN_PAIRS = 16  # fewest pairs of a stem
 FLANK = 10  # nt kept on either side of a stem
 
+# %% ../nbs/03_scan.ipynb #411d4696
+@contextmanager
+def _interruptible():
+    "Let Ctrl-C pass: ViennaRNA prints what a callback raises, by `sys.excepthook`, and raises a RuntimeError instead."
+    if threading.current_thread() is not threading.main_thread():  # hears no signals
+        yield
+        return
+    raised, hook = [], sys.excepthook
+    sys.excepthook = lambda kind, error, trace: raised.append(error)
+    try:
+        yield
+    except RuntimeError as e:
+        raise (raised or [e])[0] from None
+    finally:
+        sys.excepthook = hook
+
 # %% ../nbs/03_scan.ipynb #8f80a504
 def local_structures(
     sequence: str,  # ACGU
@@ -45,7 +64,8 @@ def local_structures(
     out = []
     model = energy_model(window_size=span, max_bp_span=span)
     folding = RNA.fold_compound(sequence, model, RNA.OPTION_WINDOW)
-    folding.mfe_window_cb(lambda start, end, structure, energy, _: out.append((start - 1, structure)))
+    with _interruptible():
+        folding.mfe_window_cb(lambda start, end, structure, energy, _: out.append((start - 1, structure)))
     return out
 
 # %% ../nbs/03_scan.ipynb #30db31b4
