@@ -736,7 +736,7 @@ def _state_of(output, ending):
 @contextmanager
 def _going_on(state):
     "Say how to go on when a scan is stopped by an error of the disk or a signal."
-    kept = lambda: state and state.exists()
+    kept = lambda: state and (state / 'meta.json').exists()
     go_on = f'{state}: holds what is finished; give the same command again to go on'
     try:
         yield

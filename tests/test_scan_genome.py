@@ -1,41 +1,61 @@
 """`mirnbdev scan`: formats, jobs, strange FASTA, and going on after a kill at any moment."""
 
 import csv
+import errno
 import gzip
+import io
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
-import time
+from contextlib import chdir
 
+import pandas as pd
 import pytest
+import torch
+from commands import call
 
+from mirnbdev import genome
+from mirnbdev.cnn import Detector
 from mirnbdev.hairpin import reverse_complement
+from mirnbdev.processing import Processing
 
 LET7 = 'UGGGAUGAGGUAGUAGGUUGUAUAGUUUUAGGGUCACACCCACCACUGGGAGAUAACUAUACAAUCUACUGUCUUUCCUA'
 MIR21 = 'UGUCGGGUAGCUUAUCAGACUGAUGUUGACUGUUGAAUCUCAUGGCAACACCAGUCGAUGGGCUGUCUGACA'
 FILES = ['hits.bed', 'hits.fa', 'hits.gff3', 'hits.html', 'hits.tsv']
-DRIVER = 'import sys, mirnbdev.genome as g; g.PIECE = 500; from mirnbdev.cli import app; app(sys.argv[1:])'
+SCAN = ['scan', 'a.fa', '-j', 1, '--min-probability', 0.3, '-o']
+DRIVER = """
+import json, os, sys, time
+from pathlib import Path
+import mirnbdev.cli, mirnbdev.cnn, mirnbdev.genome, mirnbdev.processing
+from mirnbdev.__main__ import main
+
+mirnbdev.genome.PIECE = 300
+plan, out, sys.argv = json.loads(sys.argv[1]), sys.argv[2], ['mirnbdev', *sys.argv[3:], sys.argv[2]]
+parts = lambda: len(list(Path(out).rglob('parts/*/*.json')))
+for number, pieces, more in plan:
+    end, child = parts() + pieces, os.fork()
+    if not child:
+        main()
+    while parts() < end and not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        time.sleep(0.002)
+    time.sleep(more)
+    os.kill(child, number)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), parts(), flush=True)
+"""  # starts a scan for each (signal, pieces, s) and sends it the signal so long after so many more pieces
 
 
 def made():
     "Two records with a planted precursor each, the second on the other strand, and what must be found where."
     rng = random.Random(1)
     noise = lambda n: ''.join(rng.choices('ACGT', k=n))
-    one = noise(900).lower() + LET7.replace('U', 'T') + 'N' * 40 + noise(500)
-    two = noise(400) + reverse_complement(MIR21) + 'RY' + noise(600)
+    one = noise(600).lower() + LET7.replace('U', 'T') + 'N' * 40 + noise(300)
+    two = noise(400) + reverse_complement(MIR21) + 'RY' + noise(400)
     lines = lambda s, end: end.join(s[i : i + 60] for i in range(0, len(s), 60)) + end
     text = f'>one of two\r\n{lines(one, chr(13) + chr(10))}>two\n{lines(two, chr(10))}'
-    return text, [('one', 901, 900 + len(LET7), '+'), ('two', 401, 400 + len(MIR21), '-')]
-
-
-def scan(folder, *args, status=0, **options):
-    "Run the command with small pieces in a process of its own."
-    command = [sys.executable, '-c', DRIVER, 'scan', *map(str, args)]
-    r = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, **options)
-    assert r.returncode == status and 'Traceback' not in r.stderr, r.stderr
-    return r
+    return text, [('one', 601, 600 + len(LET7), '+'), ('two', 401, 400 + len(MIR21), '-')]
 
 
 def read(folder):
@@ -43,14 +63,28 @@ def read(folder):
     return {p.name: p.read_bytes() for p in folder.iterdir()}
 
 
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch):
+    "Cut the genome into sixteen pieces."
+    monkeypatch.setattr(genome, 'PIECE', 300)
+
+
 @pytest.fixture(scope='module')
 def scanned(tmp_path_factory):
-    "A folder with a genome and the files of its scan."
+    "A folder with a genome and the files of its scan, of one piece a strand."
     folder = tmp_path_factory.mktemp('scan')
     (folder / 'a.fa').write_bytes(made()[0].encode())
     (folder / 'a.fa.gz').write_bytes(gzip.compress(made()[0].encode()))
-    scan(folder, 'a.fa', '-o', 'out', '-j', 1, '--min-probability', 0.3)
+    with chdir(folder):
+        call(*SCAN, 'out')
     return folder
+
+
+@pytest.fixture
+def here(scanned, monkeypatch):
+    "Go to this folder."
+    monkeypatch.chdir(scanned)
+    return scanned
 
 
 def test_files(scanned):
@@ -75,81 +109,125 @@ def test_files(scanned):
     assert all(b'0.3' in x for x in files.values()), 'each names the threshold'
 
 
-def test_jobs_and_gzip_give_the_same_bytes(scanned):
-    scan(scanned, 'a.fa', '-o', 'two', '-j', 2, '--min-probability', 0.3)
-    assert read(scanned / 'two') == read(scanned / 'out')
-    scan(scanned, 'a.fa.gz', '-o', 'zip', '-j', 1, '--min-probability', 0.3)
-    assert read(scanned / 'zip') == read(scanned / 'out')
+def test_pieces_jobs_and_gzip_give_the_same_bytes(here):
+    for out, source, jobs in (('two', 'a.fa', 2), ('zip', 'a.fa.gz', 1)):
+        call('scan', source, '-o', out, '-j', jobs, '--min-probability', 0.3)
+        assert read(here / out) == read(here / 'out')
 
 
 def test_python_gives_the_same(scanned):
-    import io
-
-    import pandas as pd
-
-    from mirnbdev.genome import hit_table, scan_genome
-
-    table = hit_table(scan_genome(scanned / 'a.fa', n_jobs=1, min_probability=0.3))
+    table = genome.hit_table(genome.scan_genome(scanned / 'a.fa', n_jobs=1, min_probability=0.3))
     file = io.StringIO((scanned / 'out/hits.tsv').read_text())
     pd.testing.assert_frame_equal(pd.read_csv(file, sep='\t', comment='#', keep_default_na=False), table, atol=1e-6)
 
 
-def test_region_and_most_probable(scanned):
-    scan(scanned, 'a.fa', '-o', 'r.bed', '-j', 1, '--min-probability', 0.3, '--region', 'two:1-700', '--max-hits', 1)
-    lines = (scanned / 'r.bed').read_text().splitlines()
+def test_region_and_most_probable(here):
+    call(*SCAN, 'r.bed', '--region', 'two:1-600', '--max-hits', 1)
+    lines = (here / 'r.bed').read_text().splitlines()
     assert len(lines) == 2 and lines[1].split('\t')[0] == 'two'
-    said = scan(scanned, 'a.fa', '-o', 'no.bed', '--region', 'two:1-99999', status=1).stderr
-    assert 'must lie within' in said and not (scanned / 'no.bed.scan').exists()
+    said = call(*SCAN, 'no.bed', '--region', 'two:1-99999', status=1).stderr
+    assert 'must lie within' in said and not (here / 'no.bed.scan').exists()
 
 
-def test_odd_letters_and_empty_records(tmp_path):
+def test_odd_letters_and_empty_records(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / 'a.fa').write_text('>x\n' + LET7 + '*' + 'A' * 20 + '\n>\n>x\n' + LET7 + '\n')
-    r = scan(tmp_path, 'a.fa', '-o', 'a.tsv', '-j', 1, status=1)
+    r = call('scan', 'a.fa', '-o', 'a.tsv', '-j', 1, status=1)
     assert "'*' at position 81" in r.stderr and 'record_2: empty' in r.stderr
     assert len((tmp_path / 'a.tsv').read_text().splitlines()) >= 4
     (tmp_path / 'b.fa').write_text('no fasta')
-    assert 'not FASTA' in scan(tmp_path, 'b.fa', '-o', 'b.tsv', status=1).stderr
+    assert 'not FASTA' in call('scan', 'b.fa', '-o', 'b.tsv', status=1).stderr
 
 
-def killed(folder, after):
-    "Start the command, kill it `after` s."
-    command = [sys.executable, '-c', DRIVER, 'scan', 'a.fa', '-o', 'k', '-j', '1', '--min-probability', '0.3']
-    p = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
-    time.sleep(after)
-    p.send_signal(signal.SIGKILL)
-    return p.wait()
+def stopped(out, *plan):
+    "Stop scans by signals as `DRIVER` says: the status and the finished pieces of each, and what was said."
+    command = [sys.executable, '-c', DRIVER, json.dumps(plan), out, *map(str, SCAN)]
+    r = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    return [tuple(map(int, line.split())) for line in r.stdout.splitlines()], r.stderr
 
 
-def test_killed_at_any_moment(scanned):
-    rng, before, steps = random.Random(0), 0, 0
-    for _ in range(20):
-        killed(scanned, rng.uniform(1, 5))
-        parts = len(list((scanned / 'k').rglob('parts/*/*.json')))
-        steps, before = steps + (parts != before), parts
-    assert steps, 'no kill came between two pieces'
-    scan(scanned, 'a.fa', '-o', 'k', '-j', 1, '--min-probability', 0.3)
-    assert read(scanned / 'k') == read(scanned / 'out')
+needs_fork = pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
 
 
-def test_another_scan_is_refused(tmp_path):
-    (tmp_path / 'a.fa').write_text('>a\n' + LET7 + '\n')
-    state = tmp_path / 'a.bed.scan'
-    call = lambda **how: list(scan_genome(tmp_path / 'a.fa', n_jobs=1, state=state, **how))
-    from mirnbdev.genome import scan_genome
+@needs_fork
+def test_killed_at_any_moment(here):
+    rng = random.Random(0)
+    plan = [(int(signal.SIGKILL), rng.choice([0, 0, 0, 1, 1]), rng.uniform(0, 0.3)) for _ in range(20)]
+    ends, _ = stopped('k', *plan)
+    assert sum(status == -signal.SIGKILL for status, _ in ends) >= 15, ends
+    assert len({parts for status, parts in ends if status}) >= 5, 'kills came at different pieces'
+    call(*SCAN, 'k')
+    assert read(here / 'k') == read(here / 'out')
 
-    call(min_probability=0.5)
-    with pytest.raises(ValueError, match='the options changed'):
-        call(min_probability=0.6)
-    (tmp_path / 'a.fa').write_text('>a\n' + MIR21 + '\n')
-    said = scan(tmp_path, 'a.fa', '-o', 'a.bed', '--min-probability', 0.5, status=1).stderr
+
+@needs_fork
+def test_interrupted(here):
+    "Ctrl-C in the folding, and a signal of a scheduler: one line, and the same command goes on."
+    ends, said = stopped('i', (int(signal.SIGINT), 1, 0.15), (int(signal.SIGTERM), 1, 0.15))
+    assert [status for status, _ in ends] == [130, 143] and ends[0][1] < ends[1][1], ends
+    lines = said.splitlines()
+    assert len(lines) == 3 and 'going on' in lines[1] and 'Traceback' not in said, said
+    assert all('interrupted' in x and 'the same command again to go on' in x for x in (lines[0], lines[2]))
+    call(*SCAN, 'i')
+    assert read(here / 'i') == read(here / 'out')
+
+
+def test_full_disk(here, monkeypatch):
+    "One sentence, and a state from which it goes on."
+    keep, kept = genome._keep_part, []
+
+    def full(*args):
+        if len(kept) == 3:
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        kept.append(keep(*args))
+
+    with monkeypatch.context() as m:
+        m.setattr(genome, '_keep_part', full)
+        said = call(*SCAN, 'f', status=1).stderr
+    assert said.count('\n') == 1 and 'No space left' in said and 'the same command again to go on' in said
+    assert '3 of 16 pieces are there' in call(*SCAN, 'f').stderr
+    assert read(here / 'f') == read(here / 'out')
+
+
+def test_no_place_for_the_state(tmp_path, monkeypatch):
+    "A file in its way, or a disk that is read only."
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'a.fa').write_text(f'>a\n{LET7}\n')
+    (tmp_path / 'a.bed.scan').write_text('')
+    said = call(*SCAN, 'a.bed', status=1).stderr
+    assert said.count('\n') == 1 and 'a.bed.scan' in said and 'go on' not in said
+    (tmp_path / 'a.bed.scan').unlink()
+
+    def read_only(path, **how):
+        raise OSError(errno.EROFS, 'Read-only file system', str(path))
+
+    monkeypatch.setattr('pathlib.Path.mkdir', read_only)
+    said = call(*SCAN, 'a.bed', status=1).stderr
+    assert said.count('\n') == 1 and 'Read-only' in said and 'go on' not in said
+    assert [p.name for p in tmp_path.iterdir()] == ['a.fa']
+
+
+def other(model):
+    "The same model with one weight changed a little."
+    with torch.no_grad():
+        next(model.model.parameters()).view(-1)[0] += 1e-3
+    return model
+
+
+def test_another_scan_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'a.fa').write_text(f'>a\n{LET7}\n')
+    asked = dict(n_jobs=1, state='a.bed.scan', min_probability=0.3)
+    scan = lambda **how: list(genome.scan_genome('a.fa', **asked | how))
+    hits = scan()
+    for how, odd in (
+        (dict(min_probability=0.6), 'the options changed'),
+        (dict(detector=other(Detector.load())), 'the detector changed'),
+        (dict(processing=other(Processing.load())), 'the processing model changed'),
+    ):
+        with pytest.raises(ValueError, match=odd):
+            scan(**how)
+    assert scan() == hits, 'nothing was lost'
+    (tmp_path / 'a.fa').write_text(f'>a\n{MIR21}\n')
+    said = call(*SCAN, 'a.bed', status=1).stderr
     assert 'the input' in said and 'delete this folder' in said and said.count('\n') == 1
-
-
-@pytest.mark.skipif(os.name != 'posix' or os.geteuid() == 0, reason='root may write anywhere')
-def test_read_only_folder(tmp_path):
-    (tmp_path / 'a.fa').write_text('>a\n' + LET7 + '\n')
-    tmp_path.chmod(0o555)
-    try:
-        assert 'written' in scan(tmp_path, 'a.fa', '-o', 'a.bed', status=2).stderr
-    finally:
-        tmp_path.chmod(0o755)
