@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # %% ../nbs/20_genome.ipynb #637edb93
 from . import __version__
 from .hairpin import Hairpin, _name, _open_bytes, draw, in_processes, open_whole, reverse_complement
-from .scan import FLANK, MARGIN, MIN_PAIRS, PIECE, SPAN, Piece, find_in_piece, keep_first
+from .scan import FLANK, MARGIN, MIN_PAIRS, PIECE, SPAN, TASK, Piece, find_in_piece, keep_first
 
 # %% ../nbs/20_genome.ipynb #7e7d0575
 class Hit(NamedTuple):
@@ -415,7 +415,8 @@ def _tasks(scan, todo):
 def _run(scan, n_jobs, watch):
     "Scan the pieces that are not finished, and keep each."
     todo = scan.todo
-    for k, hits in zip(todo, in_processes(_tasks(scan, todo), n_jobs if len(todo) > 1 else 1)):
+    several = len(todo) > 1 and scan.bases(todo) > TASK  # else it is done before other processes have started
+    for k, hits in zip(todo, in_processes(_tasks(scan, todo), n_jobs if several else 1)):
         _keep_part(scan.folder, k, hits)
         if watch:
             watch(scan.bases([k]))
