@@ -448,19 +448,48 @@ def single_mutants():
 
 GHG_SITE = 6  # nt from the 5' cut of Drosha back to the middle of the mismatched triple (Kwon et al. 2019)
 HEXAMERS = 512  # Of 4,096; every eighth by measured score
-HOSTS = 12  # Precursors that get each of them
+HOSTS = 16  # Precursors that get each of them
+LEAST = 1e-6  # Of a probability whose logarithm is taken
+PAIRED = ('AU', 'UA', 'GC', 'CG', 'GU', 'UG')
+
+
+@cache
+def annotated():
+    "Foreign precursors with both arms annotated, with their four cuts as boundaries, and whether training saw them."
+    d = foreign()
+    d = d[d[['start_5p', 'end_5p', 'start_3p', 'end_3p']].notna().all(axis=1)].reset_index(drop=True)
+    cuts = d[['start_5p', 'end_5p', 'start_3p', 'end_3p']].to_numpy(int)
+    return d.assign(cuts=list(cuts), unseen=d.side.isin(['validation', 'test']))
+
+
+def responses(hairpins, cuts, own):
+    "Of each hairpin: logit, log probability of each annotated cut and of the `own` cuts of Drosha, and `processing`."
+    found = Processing.load().analyse(hairpins)
+    log = lambda places: np.log(np.array([p[range(4), k] for p, k in zip(found.cuts, places)]) + LEAST)
+    known = log(cuts)
+    return {
+        SEEN: Detector.load().logits(encode(hairpins).images),
+        "cuts: Drosha's 5' cut": known[:, 0],
+        "cuts: Drosha's 3' cut": known[:, 3],
+        "cuts: Drosha's two": known[:, [0, 3]].sum(1),
+        "cuts: Drosha's two, as predicted": log(own)[:, [0, 3]].sum(1),
+        "cuts: Dicer's two": known[:, 1:3].sum(1),
+        'cuts: processing': found.arms.processing.to_numpy(float),
+    }
+
+
+def own_cuts(hairpins):
+    "The most probable boundary of each cut, whatever the others: (4,) each."
+    return [p.argmax(1) for p in Processing.load().cut_probabilities(hairpins)]
 
 
 def hosts():
-    "Precursors of MapToCleave, not human, whose stem is paired without interruption at the place of GHG."
-    d = foreign()
-    for h, r in zip(d.hairpin, d.itertuples()):
-        if pd.isna(r.start_5p):
-            continue
-        k, partner = int(r.start_5p) - GHG_SITE, pair_table(h.structure)
+    "Row and place of GHG of precursors that training did not see, one a cluster, whose stem is paired at that place."
+    for r in annotated()[lambda d: d.unseen].drop_duplicates('cluster').itertuples():
+        k, partner = int(r.start_5p) - GHG_SITE, pair_table(r.hairpin.structure)
         three = [partner[k + o] for o in (-1, 0, 1)]
         if min(three) > k and three[0] - three[2] == 2:
-            yield h, k, three[1]
+            yield r, k, three[1]
 
 
 def ghg_written(h, k, facing, hexamer):
@@ -470,29 +499,37 @@ def ghg_written(h, k, facing, hexamer):
     return ''.join(s)
 
 
+def response_row(x, y, z):
+    "Spearman of a quantity, (hosts, hexamers), with scores `y` and shuffled scores `z`: of its mean, and by host."
+    mean = np.nanmean(x - np.nanmean(x, 1, keepdims=True), 0)
+    alone, chance = ([correlation(row, v) for row in x] for v in (y, z))
+    row = dict(hexamers=len(y), hosts=len(x), **correlation_row(mean, y), shuffled=correlation(mean, z))
+    row |= {f'one host, {k}': v for k, v in mean_row(alone).items()}
+    return row | {'one host, shuffled': np.mean(chance), 'hosts above 0': np.sum(np.array(alone) > 0)}
+
+
 def ghg():
-    "Mean of each of our scores over hosts, against the measured score of the hexamer."
+    "Each of our scores against the measured score of the hexamer."
     g = assay('ghg_scores').sort_values(['score', 'hexamer']).reset_index(drop=True).iloc[::8]
-    g, homes = g.iloc[:HEXAMERS], list(hosts())[:HOSTS]
-    made = (Record(f'{h.name} {x}', ghg_written(h, k, f, x)) for h, k, f in homes for x in g.hexamer)
+    g, homes = g.iloc[:HEXAMERS], list(hosts())
+    homes = [homes[k] for k in np.linspace(0, len(homes) - 1, min(HOSTS, len(homes))).astype(int)]
+    made = (Record(f'{r.name} {x}', ghg_written(r.hairpin, k, f, x)) for r, k, f in homes for x in g.hexamer)
     hairpins = list(fold_many(made, n_jobs=-1))
-    shape = lambda x: np.reshape(x, (len(homes), len(g)))
-    logit = shape(Detector.load().logits(encode(hairpins).images))
-    low = shape([-h.mfe for h in hairpins])
-    partner = {x: sum(a + b in ('AU', 'UA', 'GC', 'CG', 'GU', 'UG') for a, b in zip(x[:3], x[3:])) for x in g.hexamer}
-    pairs = np.tile([partner[x] for x in g.hexamer], (len(homes), 1))
-    given = {SEEN: logit, 'energy: -MFE': low, 'pairs that the six letters can form': pairs.astype(float)}
+    many = lambda rows: np.repeat(rows, len(g), axis=0)
+    own = own_cuts([r.hairpin for r, *_ in homes])
+    given = responses(hairpins, many([r.cuts for r, *_ in homes]), many(own))
+    pairs = np.array([sum(a + b in PAIRED for a, b in zip(x[:3], x[3:])) for x in g.hexamer])
+    given |= {
+        'energy: -MFE': [-h.mfe for h in hairpins],
+        'pairs that the six letters can form': np.tile(pairs, len(homes)),
+    }
     y, rows = g.score.to_numpy(), {}
     z = np.random.default_rng(0).permutation(y)
     for name, x in given.items():
-        mean = (x - x.mean(1, keepdims=True)).mean(0)
-        row = correlation_row(mean, y)
-        rows[name] = dict(hexamers=len(y), hosts=len(homes), **row, shuffled=correlation(mean, z))
-    held = pairs[0] == 2  # one mismatch
-    for name in (SEEN, 'energy: -MFE'):
-        mean = given[name][:, held].mean(0)
-        row, chance = correlation_row(mean, y[held]), correlation(mean, z[held])
-        rows[f'{name}, two of three pairs'] = dict(hexamers=held.sum(), hosts=len(homes), **row, shuffled=chance)
+        x = np.reshape(x, (len(homes), len(g))).astype(float)
+        rows[name] = response_row(x, y, z)
+        if 'pairs' not in name:
+            rows[f'{name}; two of three pairs'] = response_row(x[:, pairs == 2], y[pairs == 2], z[pairs == 2])
     return pd.DataFrame(rows).T.rename_axis('quantity').round(4)
 
 
@@ -501,28 +538,39 @@ def changed(h, start, letters):
     return plant_motif(h, start, letters, False) if 0 <= start <= len(h) - len(letters) else None
 
 
+def in_loop(h, r, letters):
+    "Written at the start of the terminal loop."
+    return changed(h, stem_of(h).pairs[0][0] + 1, letters)
+
+
 # Motif -> write(h, record, letters), with it, without it: the same letters in another order
 MOTIFS = {
     "basal UG, 14 nt before the 5' cut": (lambda h, r, x: changed(h, int(r.start_5p) - 14, x), 'UG', 'GU'),
-    'UGU at the start of the terminal loop': (
-        lambda h, r, x: changed(h, stem_of(h).pairs[0][0] + 1, x),
-        'UGU',
-        'UUG',
-    ),
+    'UGU at the start of the terminal loop': (in_loop, 'UGU', 'UUG'),
+    'GUG at the start of the terminal loop': (in_loop, 'GUG', 'GGU'),
     "CNNC, 17 nt behind the 3' cut": (lambda h, r, x: changed(h, int(r.end_3p) + 17, x), 'CAAC', 'CACA'),
 }
 
 
+def motif_rows(name, d):
+    "What one motif adds to each quantity: mean over precursors, and over random signs."
+    write_in, *contents = MOTIFS[name]
+    pairs = [[write_in(r.hairpin, r, x) for x in contents] for r in d.itertuples()]
+    fits = np.array([None not in p for p in pairs])
+    d, own = d[fits].reset_index(drop=True), own_cuts(list(d.hairpin[fits]))
+    there, gone = (responses(list(x), d.cuts, own) for x in zip(*(p for p, ok in zip(pairs, fits) if ok)))
+    sign = np.random.default_rng(0).choice([-1, 1], len(d))
+    for side, at in {'not in training': np.flatnonzero(d.unseen), 'all': np.arange(len(d))}.items():
+        for k in there:
+            gain = (there[k] - gone[k])[at]
+            row = bootstrap(lambda i: np.nanmean(gain[i]), d.cluster[at].to_numpy(), DRAWS).iloc[0]
+            yield (name, side, k), dict(n=len(at), **row, shuffled=np.nanmean(gain * sign[at]))
+
+
 def motifs():
     "The other three motifs by substitution, in precursors with flanks; and the measured scores of GHG."
-    d, detector, rows = foreign(), Detector.load(), {}
-    d = d[d.start_5p.notna() & d.end_3p.notna()]
-    for name, (write_in, *contents) in MOTIFS.items():
-        pairs = [[write_in(h, r, x) for x in contents] for h, r in zip(d.hairpin, d.itertuples())]
-        pairs = [p for p in pairs if None not in p]
-        gain = np.subtract(*(detector.logits(encode(list(x)).images) for x in zip(*pairs)))
-        rows[name] = dict(n=len(gain), **mean_row(gain))
-    write('assays_motifs', pd.DataFrame(rows).T.rename_axis('motif').round(4))
+    rows = dict(row for name in MOTIFS for row in motif_rows(name, annotated()))
+    write('assays_motifs', pd.DataFrame(rows).T.rename_axis(['motif', 'precursors', 'quantity']).round(4))
     write('assays_ghg', ghg())
 
 

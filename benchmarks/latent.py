@@ -1,10 +1,11 @@
 """Measure the generator's latents.
 
-usage: MIRNBDEV_DATA=... python benchmarks/latent.py compare|names|simulated|moves
+usage: MIRNBDEV_DATA=... python benchmarks/latent.py compare|names|simulated|cuts|processed|moves
 
 Each command prints tables and writes them into benchmarks/results/, where the page of the latents finds them. compare
 trains four networks twice, keeps them in out/generators/latent-* and uses them again. On two cores: compare an hour,
-names and simulated two minutes each. moves, the times of the explorer in JupyterLab, takes seconds and no data sets.
+names and simulated two minutes each, cuts three, processed ten. moves, the times of the explorer in JupyterLab, takes
+seconds and no data sets.
 """
 
 from functools import cache
@@ -15,19 +16,20 @@ from time import perf_counter
 import numpy as np
 import pandas as pd
 import torch
-from common import kept, main, open_words, precursor_clusters, precursors, rows_of, words, write
+from common import bootstrap, kept, main, open_words, precursor_clusters, precursors, rows_of, words, write
 from torch import nn
 
 from mirnbdev.cnn import Detector
 from mirnbdev.cvae import CLADES, CONDITIONS, GeneratorConfig, HairpinCVAE, measure_conditions
-from mirnbdev.data import well_known
-from mirnbdev.factors import CORE_FACTORS, distinct_factors, measure_factors
+from mirnbdev.data import dinucleotide_shuffle, well_known
+from mirnbdev.factors import CORE_FACTORS, distinct_factors, factor_table, measure_factors
 from mirnbdev.generator import Generator
 from mirnbdev.hairpin import fold
 from mirnbdev.latent import (
     AXES,
     axis_changes,
     concept_directions,
+    core_factor_table,
     disentanglement,
     explore_latents,
     latent_correlations,
@@ -36,6 +38,7 @@ from mirnbdev.latent import (
     probe_table,
     rewritten,
 )
+from mirnbdev.processing import CUTS, Processing, column_places, read_known_cuts
 from mirnbdev.scorecard import scorecard
 
 EPOCHS, SAMPLES, SEEDS = 5, 500, 2  # Of each variant: epochs, samples in the scorecard, trainings
@@ -46,17 +49,12 @@ MODELS = Path('out/generators')
 # ---- data
 
 
-def factor_frame(hairpins):
-    "The core factors."
-    return pd.DataFrame(measure_factors(hairpins), columns=list(CORE_FACTORS))
-
-
 @cache
 def some(split, n):
     "Precursors of one side of the split, their factors, and their clusters."
     rows = np.random.default_rng(0).permutation(len(precursors(split)))[:n]
     hairpins = [precursors(split)[i] for i in rows]
-    return hairpins, factor_frame(hairpins), precursor_clusters(split)[rows]
+    return hairpins, core_factor_table(hairpins), precursor_clusters(split)[rows]
 
 
 # ---- variants
@@ -195,11 +193,15 @@ def compare():
 # ---- names
 
 
+def unrelated(n):
+    "Held-out precursors, no two of a cluster."
+    h, _, clusters = some('test', TEST)
+    return list(compress(h, ~pd.Series(clusters).duplicated()))[:n]
+
+
 def names():
     "What each axis does to held-out precursors, no two of a cluster."
-    h, f, clusters = some('test', TEST)
-    alone = list(compress(h, ~pd.Series(clusters).duplicated()))[:MOVED]
-    changes = axis_changes(Generator.load(), alone, n_jobs=-1)
+    f, changes = some('test', TEST)[1], axis_changes(Generator.load(), unrelated(MOVED), n_jobs=-1)
     write('latent_changes', changes.groupby(['latent', 'value'], sort=False).mean().round(4))
     write('latent_names', name_axes(changes, f.std()).round(4))
 
@@ -224,7 +226,7 @@ def nothing_asked(g):
     code = g.draw(N)
     clade, asked = torch.full_like(code.clade, len(CLADES)), torch.full_like(code.asked, torch.nan)
     hairpins = g.write_and_fold(code._replace(clade=clade, asked=asked)).refolded
-    return pd.DataFrame(code.z.numpy(), columns=list(AXES)), factor_frame(hairpins)
+    return pd.DataFrame(code.z.numpy(), columns=list(AXES)), core_factor_table(hairpins)
 
 
 def simulated_cases():
@@ -240,7 +242,7 @@ def simulated_cases():
         'what was asked': (scaled, got),
         'the same, rotated': (scaled @ turn, got),
         'the same, shuffled': (scaled.iloc[rng.permutation(N)].reset_index(drop=True), got),
-        'latents of those that fold as designed': (latent_table(g, single), factor_frame(single)),
+        'latents of those that fold as designed': (latent_table(g, single), core_factor_table(single)),
         'latents drawn independently, nothing asked': nothing_asked(g),
     }
 
@@ -255,6 +257,125 @@ def simulated():
     z, f = (x.to_numpy() for x in cases['latents of those that fold as designed'])
     found = pd.DataFrame(np.abs(latent_correlations(z, f)[0]), list(AXES), list(CORE_FACTORS))
     write('latent_independent', found.round(2))
+
+
+# ---- cuts
+
+MOTIFS = ['basal_ug', 'apical_ugu', 'mismatched_ghg']  # Of Drosha and its helpers, as factors
+CUT_SETS = 600  # Hairpins of each set, at most
+CLEAN = 300  # Of those drawn until they are cleanly cut, which takes longest
+EMBEDDED, OF_EACH = 30, 10  # Mature arms that are asked for, and samples of each
+USUAL_ARMS, USUAL_OVERHANGS = (20, 25), (1, 3)  # nt; a canonical precursor's (Kim et al. 2009)
+
+
+@cache
+def cutter():
+    "The shipped network of cut sites."
+    return Processing.load()
+
+
+def overhang(lower, upper):
+    "Columns by which a cut of the 3' strand lies farther from the loop than that of the 5' strand."
+    return lower - upper if min(lower, upper) >= 0 else np.nan
+
+
+def predicted_cuts(hairpins):
+    "Four boundaries of each, and sureness."
+    answers = cutter().answers(hairpins)
+    return np.array([a.cuts for a in answers]), np.array([a.processing for a in answers])
+
+
+def cut_frame(hairpins):
+    "Of each hairpin, by prediction: how surely and where it is cut; and its motifs."
+    (a, b, c, d), sure = (x.T for x in predicted_cuts(hairpins))
+    upper, lower = zip(*map(column_places, hairpins))
+    beside = lambda rows, at: [row[k] for row, k in zip(rows, at)]
+    out = dict(processing=sure, arm_5p=b - a, arm_3p=d - c, between_arms=c - b, before_5p=a)
+    out['dicer_overhang'] = list(map(overhang, beside(lower, c), beside(upper, b - 1)))
+    out['drosha_overhang'] = list(map(overhang, beside(lower, d - 1), beside(upper, a)))
+    out = pd.DataFrame(out).astype(float)
+    return out.fillna(out.median()).join(factor_table(hairpins)[MOTIFS].reset_index(drop=True))
+
+
+def cuts():
+    "Which latents, and which directions, move where a molecule is cut; and what the latents know of it."
+    g, (h, _, _), (new_h, _, clusters) = Generator.load(), some('train', FIT), some('test', TEST)
+    z, new_z, own, new = latent_table(g, h), latent_table(g, new_h), cut_frame(h), cut_frame(new_h)
+    write('latent_cuts_known', probe_table(z, own, new_z, new, clusters).round(3))
+    how = dict(values=(-2, 2), measure=cut_frame, n_jobs=-1)
+    for name, directions in (('latent_cuts', None), ('latent_cuts_directions', concept_directions(z, own))):
+        changes = axis_changes(g, unrelated(MOVED), directions=directions, **how)
+        write(name, name_axes(changes, new.std()).round(4))
+
+
+# ---- processed
+
+
+def cut_summary(frame):
+    "How surely a set is cut, how many members cleanly, and how many as a canonical precursor is."
+    arms = frame[['arm_5p', 'arm_3p']].apply(lambda x: x.between(*USUAL_ARMS)).all(axis=1)
+    overhangs = frame[['dicer_overhang', 'drosha_overhang']].apply(lambda x: x.between(*USUAL_OVERHANGS)).all(axis=1)
+    clean = frame.processing >= cutter().clean
+    return pd.DataFrame(dict(processing=frame.processing, clean=clean, arms=arms, overhangs=overhangs), dtype=float)
+
+
+def sampled_sets(g, nature):
+    "Hairpins of nature, of the generator, and controls."
+    clean = {'processed': lambda s: cutter().is_clean(s.refolded)}
+    shuffled = [fold(dinucleotide_shuffle(h.sequence, seed=i), h.name) for i, h in enumerate(nature)]
+    return {
+        'natural, held out': nature,
+        'simulated': g.sample(CUT_SETS, seed=1).refolded,
+        'simulated, as written': g.sample(CUT_SETS, seed=1, repair=False).refolded,
+        'simulated, same latents as nature': rewritten(g, nature, n_jobs=-1).refolded,
+        'simulated, --processed': g.sample(CLEAN, seed=2, accept=clean).refolded,
+        'simulated pseudo-hairpins': g.sample(CUT_SETS, label=0, seed=1, repair=False).refolded,
+        'natural, shuffled': [h for h in shuffled if '(' in h.structure],
+    }
+
+
+def places_of_cuts(hairpins):
+    "Column of the nucleotide outside each predicted cut, counted from the loop; (n, 4)."
+    outside = predicted_cuts(hairpins)[0] + (0, -1, 0, -1)
+    return np.array([column_places(h).max(0)[k] for h, k in zip(hairpins, outside)])
+
+
+def kept_cuts(nature, written):
+    "Are molecules of the same latents cut in the same columns? Beside another precursor's."
+    was, now = places_of_cuts(nature), places_of_cuts(written)
+    other = was[np.random.default_rng(0).permutation(len(was))]
+    cases = {'same latents': abs(now - was), 'another precursor': abs(now - other)}
+    one = lambda x: {f'{c}, within {k}': (x[:, i] <= k).mean() for i, c in enumerate(CUTS) for k in (0, 2)}
+    rows = {k: bootstrap(lambda i: pd.Series(one(x[i])), np.arange(len(x))) for k, x in cases.items()}
+    return pd.concat(rows, names=['beside', 'cut'])
+
+
+def embedded(g):
+    "Is a mature sequence that must stand on the 5' arm also cut out there?"
+    d = read_known_cuts().query('split == "test" and drosha_5p >= 0 and dicer_5p >= 0').drop_duplicates('cluster')
+    d, off = d.sample(EMBEDDED, random_state=0), {}
+    for x in d.itertuples():
+        mature = x.sequence[x.drosha_5p : x.dicer_5p]
+        s = g.sample(OF_EACH, fixed={'5p': mature}, seed=0)
+        at = np.array([h.sequence.index(mature) for h in s.refolded])
+        found = predicted_cuts(s.refolded)[0][:, :2]
+        off[x.name] = abs(found - np.stack([at, at + len(mature)], 1))
+    off, groups = np.concatenate(list(off.values())), np.repeat(np.arange(len(d)), OF_EACH)
+    keys = {f'{c}, within {k}': (j, k) for j, c in enumerate(CUTS[:2]) for k in (0, 1, 2)}
+    return bootstrap(lambda i: pd.Series({name: (off[i, j] <= k).mean() for name, (j, k) in keys.items()}), groups)
+
+
+def processed():
+    "Is a simulated precursor cut where, and as surely as, its nature is?"
+    g, nature = Generator.load(), unrelated(CUT_SETS)
+    sets = sampled_sets(g, nature)
+    frames = {k: cut_summary(cut_frame(hs)) for k, hs in sets.items()}
+    rows = {k: bootstrap(lambda i: f.iloc[i].mean(), np.arange(len(f))) for k, f in frames.items()}
+    write('latent_cuts_sets', pd.concat(rows, names=['set', 'measure']).round(3))
+    write('latent_cuts_kept', kept_cuts(nature, sets['simulated, same latents as nature']).round(3))
+    write('latent_cuts_embedded', embedded(g).rename_axis('cut').round(3))
+    shown = {k: sets[k][:CLEAN] for k in ('simulated', 'simulated, --processed')}
+    write('latent_cuts_scorecard', scorecard(shown, n_jobs=-1).summary())
 
 
 # ---- moves
@@ -291,7 +412,7 @@ def moves(repeats=5):
     write('latent_moves', t.round(2), seeds=0)
 
 
-COMMANDS = dict(compare=compare, names=names, simulated=simulated, moves=moves)
+COMMANDS = dict(compare=compare, names=names, simulated=simulated, cuts=cuts, processed=processed, moves=moves)
 
 if __name__ == '__main__':
     main(COMMANDS, __doc__)

@@ -7,16 +7,16 @@ __all__ = ['app', 'STATUS', 'train_app', 'Input', 'Images', 'Table', 'Iupac', 'J
            'DETECT_COLUMNS', 'WINDOW_COLUMNS', 'Windows', 'BothStrands', 'WithSequence', 'Sort', 'Genome', 'Hits',
            'MinProbability', 'CallsPerMb', 'RegionOption', 'OneStrand', 'MaxHits', 'Prevalence', 'MINUTE', 'Label',
            'Clade', 'Length', 'Gc', 'MfePerNt', 'Loop', 'Bulges', 'SIMULATED_ENDINGS', 'SIMULATED_FILES',
-           'SimulatedOutput', 'Number', 'Temperature', 'Strict', 'NoRepair', 'MinScore', 'Fixed', 'Design', 'Scored',
-           'ScoreOutput', 'ATTRIBUTION_COLUMNS', 'PAGE_RECORDS', 'EXPLAINED_FILES', 'ExplainedOutput', 'Method',
-           'Folder', 'VARIANT_FILES', 'Wanted', 'NAMED', 'LATENT_FILES', 'LatentOutput', 'Own', 'Simulated', 'Pos',
-           'Neg', 'Epochs', 'Device', 'FromShipped', 'say', 'naming', 'plain_errors', 'refuse_inputs', 'check_output',
-           'files_of_model', 'files_of_data', 'Row', 'RecordLog', 'read_records', 'fold_records', 'hairpins_in',
-           'fill_rows', 'write_npz', 'encode_command', 'detection_rows', 'in_record', 'window_rows', 'detect_command',
-           'scan_command', 'with_nearest', 'simulate_command', 'read_designs', 'score_command', 'explain_command',
-           'asked_variants', 'variant_rows', 'variants_command', 'latent_rows', 'plot_latents', 'latent_command',
-           'report_command', 'resumable', 'training_data', 'model_folder', 'told_epochs', 'train_detector_command',
-           'train_generator_command']
+           'SimulatedOutput', 'Number', 'Temperature', 'Strict', 'NoRepair', 'MinScore', 'Processed', 'Fixed', 'Design',
+           'Scored', 'ScoreOutput', 'ATTRIBUTION_COLUMNS', 'PAGE_RECORDS', 'EXPLAINED_FILES', 'ExplainedOutput',
+           'Method', 'Folder', 'VARIANT_FILES', 'Wanted', 'NAMED', 'LATENT_FILES', 'LatentOutput', 'Own', 'Simulated',
+           'Pos', 'Neg', 'Epochs', 'Device', 'FromShipped', 'say', 'naming', 'plain_errors', 'refuse_inputs',
+           'check_output', 'files_of_model', 'files_of_data', 'Row', 'RecordLog', 'read_records', 'fold_records',
+           'hairpins_in', 'fill_rows', 'write_npz', 'encode_command', 'detection_rows', 'in_record', 'window_rows',
+           'detect_command', 'scan_command', 'with_nearest', 'with_arms', 'simulate_command', 'read_designs',
+           'score_command', 'explain_command', 'asked_variants', 'variant_rows', 'variants_command', 'latent_rows',
+           'plot_latents', 'latent_command', 'report_command', 'resumable', 'training_data', 'model_folder',
+           'told_epochs', 'train_detector_command', 'train_generator_command']
 
 # %% ../nbs/21_cli.ipynb #5b697184
 import os
@@ -919,6 +919,22 @@ def with_nearest(
     parts = in_processes((delayed(nearest)(s, training) for s in chunks(table.sequence, 500)), jobs)
     return table.assign(**pd.concat(parts).set_index(table.index))
 
+# %% ../nbs/21_cli.ipynb #c33680f6
+def with_arms(
+    table,  # A DataFrame with the columns name, sequence, refolded, exact
+    processing,  # A `Processing`
+):  # It, with the columns `ARMS` and processing behind exact
+    "Predict where the mature arms of each hairpin lie, and how surely it is cut there."
+    import pandas as pd
+
+    folds = map(Hairpin, table.name, table.sequence, table.refolded)
+    cells = pd.DataFrame(_arm_cells(processing, folds), table.index, [*ARMS, 'processing'])
+    cells['processing'] = pd.to_numeric(cells.processing)
+    at = table.columns.get_loc('exact') + 1
+    out = pd.concat([table.iloc[:, :at], cells, table.iloc[:, at:]], axis=1)
+    out.attrs = table.attrs
+    return out
+
 # %% ../nbs/21_cli.ipynb #cddbb1d1
 _FIXED = ('5p', '3p', 'loop', 'structure', 'sequence', 'avoid')  # of `generator`, which would take a second to import
 
@@ -937,15 +953,17 @@ def _fixed_parts(texts):
     return {key: values if key == 'avoid' else values[0] for key, values in out.items()}
 
 # %% ../nbs/21_cli.ipynb #7eb7f05f
-def _check_simulation(design, strict, repair, temperature, fixed, min_score):
+def _check_simulation(design, strict, repair, temperature, fixed, min_score, processed):
     "Refuse options of `simulate` that do not go together."
     given = {'--strict': strict, '--no-repair': not repair, '--temperature': temperature != 1}
-    given |= {'--fixed': fixed, '--min-score': min_score is not None}
+    given |= {'--fixed': fixed, '--min-score': min_score is not None, '--processed': processed}
     if design and (wrong := [option for option, is_given in given.items() if is_given]):
         raise typer.BadParameter(f'--design: not together with {" or ".join(wrong)}')
 
 # %% ../nbs/21_cli.ipynb #21b5c1bd
-_OPTIONS = {k: f'--{k.replace("_", "-")}' for k in ('length', 'gc', 'mfe_per_nt', 'bulges', 'strict', 'min_score')}
+_OPTIONS = {
+    k: f'--{k.replace("_", "-")}' for k in ('length', 'gc', 'mfe_per_nt', 'bulges', 'strict', 'min_score', 'processed')
+}
 _OPTIONS |= {'terminal_loop': '--loop', 'fixed': '--fixed'} | {k: f'--fixed {k}' for k in _FIXED}
 # what a message begins with -> the option that the user gave
 
@@ -956,12 +974,14 @@ def _as_typed(message):
     return _OPTIONS.get(name, name) + colon + rest
 
 # %% ../nbs/21_cli.ipynb #01669c82
-def _report_drawn(table, strict, min_score):
+def _report_drawn(table, strict, min_score, processed):
     "Say how many samples were drawn to get these, if some were thrown away."
     n, drawn = len(table), table.attrs['drawn']
     wanted = ['refold to their design'] if strict else []
     if min_score is not None:
         wanted.append(f'have a score of {min_score:g} or more')
+    if processed:
+        wanted.append('are cut cleanly')
     if wanted:
         say(f'{n} of {drawn} samples ({n / drawn:.1%}) {" and ".join(wanted)}')
 
@@ -981,7 +1001,7 @@ def _report_doubts(table, threshold):
         say(f'warning: {len(names)} of {len(table)} samples have {why}: {some}')
 
 # %% ../nbs/21_cli.ipynb #0f101bcf
-def _report_samples(table, design, label, threshold, strict, min_score):
+def _report_samples(table, design, label, threshold, **wanted):
     "Say what became of designs or samples."
     if design:
         say(
@@ -989,7 +1009,7 @@ def _report_samples(table, design, label, threshold, strict, min_score):
             'but not the folded molecule, or that folds otherwise'
         )
     else:
-        _report_drawn(table, strict, min_score)
+        _report_drawn(table, **wanted)
     _report_doubts(table, threshold if label == 'precursor' else 0)
 
 # %% ../nbs/21_cli.ipynb #ac106bd7
@@ -997,9 +1017,12 @@ def _simulated_table(model, design, label, how, **options):
     "Write hairpins as `how` says, or search for designs; refold and score them."
     from mirnbdev.cnn import Detector
     from mirnbdev.generator import Generator, simulate
+    from mirnbdev.processing import Processing
 
-    generator, detector = Generator.load(model), Detector.load()
-    options['label'] = _label_number(label)
+    generator, detector, processing = Generator.load(model), Detector.load(), Processing.load()
+    options['label'], wanted = _label_number(label), {k: how[k] for k in ('strict', 'min_score', 'processed')}
+    if how.pop('processed'):
+        how['accept'] = {'processed': lambda s: processing.is_clean(s.refolded)}
     try:
         if design:
             table = generator.design(detector, **options)
@@ -1007,8 +1030,8 @@ def _simulated_table(model, design, label, how, **options):
             table = simulate(generator, detector, **how, **options)
     except ValueError as e:
         raise ValueError(_as_typed(str(e))) from None
-    _report_samples(table, design, label, detector.threshold, how['strict'], how['min_score'])
-    return table
+    _report_samples(table, design, label, detector.threshold, **wanted)
+    return with_arms(table, processing)
 
 # %% ../nbs/21_cli.ipynb #ac82ccb2
 def _write_simulation(table, output, ending, jobs):
@@ -1040,6 +1063,10 @@ NoRepair = Annotated[
 MinScore = Annotated[
     float | None, typer.Option('--min-score', min=0, max=1, help="Draw anew what has a lower score of the detector's.")
 ]
+Processed = Annotated[
+    bool,
+    typer.Option('--processed', help='Draw anew what is not cut as surely as half of natural precursors are.'),
+]
 Fixed = Annotated[
     list[str] | None,
     typer.Option(
@@ -1061,7 +1088,8 @@ The table holds the designed and the refolded structure, what was asked and what
 precursor, for which miRBase 21 is downloaded, or found in the folder that MIRNBDEV_DATA names.
 
 After the name, a FASTA header tells what was asked and what came out: gc=0.45/0.463, or gc=0.463 if it was not
-asked. mfe is in kcal/mol, score is the detector's probability, and exact is yes if the molecule folds as designed.
+asked. mfe is in kcal/mol, score is the detector's probability, exact is yes if the molecule folds as designed, and
+processing tells how surely it is cut as a precursor is (0 to 1). The table also tells where: mature_5p, mature_3p.
 Pictures show name and score beside each hairpin.
 
 Example: mirnbdev simulate -n 100 --length 80 --gc 0.45 --strict -o simulated.tsv
@@ -1087,6 +1115,7 @@ def simulate_command(
     strict: Strict = False,
     no_repair: NoRepair = False,
     min_score: MinScore = None,
+    processed: Processed = False,
     design: Design = False,
     model: Model = None,
     seed: Seed = 0,
@@ -1094,7 +1123,7 @@ def simulate_command(
 ):
     "Write new hairpins, refold and score them."
     how = dict(strict=strict, repair=not no_repair, temperature=temperature, min_score=min_score)
-    how['fixed'] = _fixed_parts(fixed)
+    how |= dict(processed=processed, fixed=_fixed_parts(fixed))
     _check_simulation(design, **how)
     ending = check_output(output, SIMULATED_ENDINGS, [*files_of_model(model), *files_of_data()], SIMULATED_FILES)
     asked = dict(clade=clade, length=length, gc=gc, mfe_per_nt=mfe_per_nt, terminal_loop=loop, bulges=bulges)

@@ -902,7 +902,7 @@ def pick(
 
 # %% ../nbs/09_generator.ipynb #a1b8e369
 TRIES = 50  # of each hairpin, with `strict` or with something fixed; nine of ten pass at once
-REDRAWN = 2  # times that what folds otherwise is drawn anew without `strict`
+REDRAWN = 2  # times that what folds otherwise is drawn anew without `strict`; more often while others must be
 _SEED_STEP = 1_000_003  # between the seeds of two tries; a prime, so that those of near seeds do not meet
 
 # %% ../nbs/09_generator.ipynb #9c1e9946
@@ -923,24 +923,36 @@ def _replaced(samples, rows, new):
     put = lambda old, hs: {i: Hairpin(old[i].name, h.sequence, h.structure, h.mfe) for i, h in zip(rows, hs)}
     designed, refolded = put(samples.designed, new.designed), put(samples.refolded, new.refolded)
     mixed = lambda old, by: [by.get(i, h) for i, h in enumerate(old)]
-    z, draws = samples.code.z.clone(), samples.code.draws.clone()
-    z[rows], draws[rows] = new.code.z, new.code.draws
-    code, drawn = samples.code._replace(z=z, draws=draws), samples.drawn + new.drawn
+    at = torch.as_tensor(rows)
+    code = Code(*(old.index_copy(0, at, x) for old, x in zip(samples.code[:-1], new.code[:-1])), samples.code.frame)
+    drawn = samples.drawn + new.drawn
     return Samples(mixed(samples.designed, designed), mixed(samples.refolded, refolded), drawn, code)
 
 # %% ../nbs/09_generator.ipynb #c3ab0bfb
-def _redraw(samples, make, wanted, also, seed, tries):
-    "Draw anew what does not pass `wanted` (name to function), and the first times what does not pass `also`."
+def _other_code(code, rows, lost, drawn, seed):
+    "Codes for `rows`: other places under the same conditions, and as `drawn` where the row is `lost`."
+    at, lost = torch.from_numpy(rows), torch.from_numpy(lost[rows])
+    code, other = code.take(at).anew(seed), drawn(seed).take(at)
+    chosen = {k: getattr(code, k).clone() for k in ('clade', 'asked')}
+    for k, x in chosen.items():
+        x[lost] = getattr(other, k)[lost]
+    return code._replace(**chosen)
+
+# %% ../nbs/09_generator.ipynb #ef339fc7
+def _redraw(samples, make, draw, wanted, accept, also, seed, tries):
+    "Draw anew what does not pass `wanted` and `accept` (name to function), and the first times `also`."
     n = len(samples.designed)
+    either = lambda failed: np.any([*failed.values(), np.zeros(n, bool)], 0)
     for k in range(1, tries + 1):
-        failed = {name: ~passes(samples) for name, passes in wanted.items()}
-        again = np.any([*failed.values(), np.zeros(n, bool)], 0)
-        again = np.flatnonzero(again | ~also(samples) if k <= REDRAWN else again)
+        failed = {name: ~np.asarray(passes(samples), bool) for name, passes in (wanted | accept).items()}
+        lost = either({name: failed[name] for name in accept})
+        again = either(failed) | ~also(samples) if k <= REDRAWN or lost.any() else either(failed)
+        again = np.flatnonzero(again)
         if not len(again):
             return samples
         if k < tries:
-            new = make(samples.code.take(torch.from_numpy(again)).anew(seed + _SEED_STEP * k), seed + k)
-            samples = _replaced(samples, again, new)
+            code = _other_code(samples.code, again, lost, draw, seed + _SEED_STEP * k)
+            samples = _replaced(samples, again, make(code, seed + k))
     if not any(x.any() for x in failed.values()):
         return samples
     name = max(failed, key=lambda name: failed[name].sum())
@@ -970,12 +982,13 @@ def sample(
         written = self.write_and_fold(code, temperature, n_jobs, device)
         return self.repair(written, seed, n_jobs, device) if repair else written
 
-    samples = make(self.draw(n, seed=seed, **conditions), seed)
+    draw = lambda seed: self.draw(n, seed=seed, **conditions)
+    samples = make(draw(seed), seed)
     wanted = {'strict': lambda s: s.folds_as_designed} if strict else {}
     if samples.code.frame is not None:
         wanted['fixed'] = lambda s: s.keeps_fixed
     also = (lambda s: s.folds_as_designed) if repair else (lambda s: np.ones(len(s.designed), bool))
-    return _redraw(samples, make, wanted | (accept or {}), also, seed, tries)
+    return _redraw(samples, make, draw, wanted, accept or {}, also, seed, tries)
 
 # %% ../nbs/09_generator.ipynb #91dd905a
 def _mix_codes(a, b, share):
@@ -1182,12 +1195,13 @@ def simulate(
     seed: int = 0,
     device: str | None = None,  # As in `find_device`
     min_score: float | None = None,  # Least probability of the detector; others are drawn anew
+    accept: dict[str, Callable] | None = None,  # As in `Generator.sample`
     **options,  # As in `Generator.sample`: conditions, fixed, temperature, strict, repair, n_jobs
 ) -> pd.DataFrame:  # One row each; attrs['drawn'] is how many were written to get these
     "Write `n` hairpins, refold and score them."
     n = whole_number(n, 'n')
     believed = lambda s: detector.predict_proba(s.refolded, device)[:, 1] >= min_score
-    accept = {} if min_score is None else {'min_score': believed}
+    accept = (accept or {}) | ({} if min_score is None else {'min_score': believed})
     s = generator.sample(n, seed=seed, device=device, accept=accept, **options)
     return _table(s, detector, asked_table(n, options), device)
 

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['AXES', 'TIED', 'BINS', 'PERMUTATIONS', 'LEAST_CHANGE', 'latent_table', 'Traversal', 'traverse', 'plot_traversal',
            'latent_correlations', 'mutual_information', 'latent_factors', 'plot_matrix', 'rewritten',
-           'concept_directions', 'probe_table', 'Disentanglement', 'disentanglement', 'axis_changes', 'name_axes',
-           'axis_text', 'explore_latents']
+           'concept_directions', 'probe_table', 'Disentanglement', 'disentanglement', 'core_factor_table',
+           'axis_changes', 'name_axes', 'axis_text', 'explore_latents']
 
 # %% ../nbs/17_latent.ipynb #0f2dd27c
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from itertools import product
 from typing import NamedTuple
@@ -340,24 +340,33 @@ def disentanglement(
     mig = (_gap(mutual_information(a, b, seed)[0]) / entropy).mean()
     return Disentanglement(*_dci(z.to_numpy(), factors.to_numpy(), a, b, seed), mig, _gap(linear).mean())
 
+# %% ../nbs/17_latent.ipynb #7da5994e
+def core_factor_table(hairpins: Iterable[Hairpin]) -> pd.DataFrame:  # One row a hairpin; columns `CORE_FACTORS`
+    "Measure the core factors of hairpins."
+    return pd.DataFrame(measure_factors(hairpins), columns=list(CORE_FACTORS))
+
 # %% ../nbs/17_latent.ipynb #d14c97f3
 def axis_changes(
     generator: Generator,
     hairpins: Iterable[Hairpin],  # Where to start, no two related; as in `traverse`
     values: Sequence[float] = (-2, -1, 0, 1, 2),  # That the latent takes
+    directions: pd.DataFrame | None = None,  # Of unit length, (directions, latents); None: the latents themselves
+    measure: Callable[[list[Hairpin]], pd.DataFrame] = core_factor_table,  # What is measured of the folds
     n_jobs: int = 1,  # Processes for folding; -1 is one a core
     device: str | None = None,  # As in `find_device`
-) -> pd.DataFrame:  # Index: latent, value, hairpin (number); columns `CORE_FACTORS`, of the folds
+) -> pd.DataFrame:  # Index: latent, value, hairpin (number); columns as of `measure`
     "Move each of `hairpins` along each axis, and measure the folds."
+    if directions is None:
+        directions = pd.DataFrame(np.eye(len(AXES)), list(AXES))
     code = generator.encode(hairpins, device=device)
-    moves = list(product(range(len(AXES)), values, range(len(code.z))))
-    moved = code.take([row for _, _, row in moves])
-    z = moved.z.clone()
-    for i, (axis, value, _) in enumerate(moves):
-        z[i, axis] = value
-    folds = generator.write_and_fold(moved._replace(z=z), n_jobs=n_jobs, device=device).refolded
-    index = pd.MultiIndex.from_tuples([(AXES[k], v, i) for k, v, i in moves], names=['latent', 'value', 'hairpin'])
-    return pd.DataFrame(measure_factors(folds), index, list(CORE_FACTORS))
+    moves = list(product(range(len(directions)), values, range(len(code.z))))
+    which, to, rows = zip(*moves)
+    moved, unit = code.take(list(rows)), torch.from_numpy(directions.to_numpy()[list(which)]).float()
+    distance = torch.tensor(to).float() - (moved.z * unit).sum(1)
+    moved = moved._replace(z=moved.z + distance[:, None] * unit)
+    folds = generator.write_and_fold(moved, n_jobs=n_jobs, device=device).refolded
+    index = [(directions.index[k], v, i) for k, v, i in moves]
+    return measure(folds).set_axis(pd.MultiIndex.from_tuples(index, names=['latent', 'value', 'hairpin']))
 
 # %% ../nbs/17_latent.ipynb #0f52c0b7
 LEAST_CHANGE = 0.3  # natural standard deviations; between a small and a medium effect (Cohen 1988)

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 # %% auto #0
 __all__ = ['CUTS', 'CHANNELS', 'NO_COLUMN', 'STEM_KERNEL', 'LONGEST_ARM', 'LIMIT', 'MOST_AT_ONCE', 'CANDIDATES', 'AROUND',
-           'NEEDED_FLANK', 'ARM_COLUMNS', 'PREDICTED', 'LONGEST', 'BATCH', 'VALIDATION_BATCH', 'LEARNING_RATE',
-           'ARM_LENGTHS', 'CONTEXT', 'FLANK_FROM', 'PROCESSING_LIMITS', 'column_places', 'Columns', 'stack_columns',
+           'NEEDED_FLANK', 'ARM_LENGTHS', 'ARM_COLUMNS', 'PREDICTED', 'LONGEST', 'BATCH', 'VALIDATION_BATCH',
+           'LEARNING_RATE', 'CONTEXT', 'FLANK_FROM', 'PROCESSING_LIMITS', 'column_places', 'Columns', 'stack_columns',
            'ProcessingConfig', 'Block', 'CutCNN', 'Factors', 'Field', 'log_total', 'Marginals', 'marginals',
-           'Processing', 'best_answers', 'sureness', 'cut_flags', 'Answer', 'Prediction', 'cut_loss', 'check_cuts',
-           'read_known_cuts', 'read_context_cuts', 'cut_records', 'train_processing']
+           'Processing', 'best_answers', 'has_usual_arms', 'sureness', 'cut_flags', 'Answer', 'Prediction', 'cut_loss',
+           'check_cuts', 'read_known_cuts', 'read_context_cuts', 'cut_records', 'train_processing']
 
 # %% ../nbs/13_processing.ipynb #fc40c561
 CUTS = ('drosha_5p', 'dicer_5p', 'dicer_3p', 'drosha_3p')  # In the order of the sequence; in plants all are of DCL1
@@ -273,7 +273,10 @@ class Processing(Trained):
     "Finds the four cuts of a precursor, and its mature arms."
 
     kind, network, sizes = 'processing', CutCNN, ProcessingConfig
-    entries = dict(temperature=(lambda x: is_number(x, 1e-3, 1e3), 'a number above 0'))
+    entries = dict(
+        temperature=(lambda x: is_number(x, 1e-3, 1e3), 'a number above 0'),
+        clean=(lambda x: is_number(x, 0, 1), 'a number from 0 to 1'),
+    )
 
     def __init__(
         self,
@@ -348,13 +351,24 @@ def best_answers(
 # %% ../nbs/13_processing.ipynb #2b848ec1
 AROUND = 1  # nt; a cut this near counts as the same in `processing`
 NEEDED_FLANK = 11  # nt between a cut of Drosha and the end of the stem (Han et al. 2006)
+ARM_LENGTHS = 15, 30  # nt, least and most of a mature arm that is trusted: in an annotation, and in an answer
+
+
+def has_usual_arms(
+    answer: Sequence[int],  # (4,) boundaries
+) -> bool:
+    "Say whether both arms have a length of `ARM_LENGTHS`."
+    a, b, c, d = answer
+    return all(ARM_LENGTHS[0] <= n <= ARM_LENGTHS[1] for n in (b - a, d - c))
 
 # %% ../nbs/13_processing.ipynb #fcff4368
 def sureness(
     p: np.ndarray,  # (4, m) probabilities of the cuts
     answer: np.ndarray,  # (4,) boundaries
 ) -> float:  # 0 to 1
-    "Take the geometric mean, over the four cuts, of the probability within one nucleotide of the answer."
+    "Take the geometric mean, over the four cuts, of the probability within one nucleotide; 0 without usual arms."
+    if not has_usual_arms(answer):
+        return 0.0
     near = [row[max(k - AROUND, 0) : k + AROUND + 1].sum() for row, k in zip(p, answer)]
     return float(np.prod(near) ** (1 / len(near)))
 
@@ -362,11 +376,14 @@ def sureness(
 def cut_flags(
     h: Hairpin,
     answer: Sequence[int],  # (4,) boundaries
-) -> tuple[str, ...]:  # Of several_hairpins, short_flanks
+) -> tuple[str, ...]:  # Of several_hairpins, short_flanks, unusual_arms
     "Say what makes an answer less sure than it looks."
-    several = () if is_single_hairpin(h.structure) else ('several_hairpins',)
-    short = min(answer[0], len(h) - answer[3]) < NEEDED_FLANK
-    return several + (('short_flanks',) if short else ())
+    doubts = dict(
+        several_hairpins=not is_single_hairpin(h.structure),
+        short_flanks=min(answer[0], len(h) - answer[3]) < NEEDED_FLANK,
+        unusual_arms=not has_usual_arms(answer),
+    )
+    return tuple(name for name, holds in doubts.items() if holds)
 
 # %% ../nbs/13_processing.ipynb #f6ec8dd3
 ARM_COLUMNS = ['start_5p', 'end_5p', 'start_3p', 'end_3p']  # from 1, both included
@@ -415,6 +432,16 @@ def answers(
         cuts = best_answers(p, *field)[0][0]
         out[i] = Answer(tuple(cuts.tolist()), sureness(p, cuts))
     return out
+
+# %% ../nbs/13_processing.ipynb #530a9f3d
+@patch
+def is_clean(
+    self: Processing,
+    hairpins: Iterable[Hairpin],
+    device: str | None = None,  # As in `find_device`
+) -> np.ndarray:  # (n,) bool; False for a hairpin without pairs
+    "Say which hairpins are cut as surely as half of natural precursors: whose `processing` reaches `clean`."
+    return np.array([a is not None and a.processing >= self.clean for a in self.answers(hairpins, device)], bool)
 
 # %% ../nbs/13_processing.ipynb #b6467a6b
 class Prediction(NamedTuple):
@@ -511,7 +538,7 @@ def calibrate(
     cuts: Iterable[Sequence[int]],  # (n, 4) boundaries, -1 where not known
     device: str | None = None,  # As in `find_device`
 ) -> Processing:  # Itself
-    "Fit the temperature at which the known cuts are most probable (Guo et al. 2017)."
+    "Fit the temperature at which the known cuts are most probable (Guo et al. 2017), and measure `clean`."
     from scipy.optimize import minimize_scalar
 
     X = list_hairpins(X)
@@ -526,7 +553,14 @@ def calibrate(
         return sum(parts)
 
     self.card['temperature'] = round(float(np.exp(minimize_scalar(loss, (-0.2, 0.2), tol=1e-2).x)), 4)
+    self.card['clean'] = round(float(np.median([a.processing for a in self.answers(X, device) if a])), 4)
     return self
+
+# %% ../nbs/13_processing.ipynb #7b63dd82
+@patch(as_prop=True)
+def clean(self: Processing) -> float:
+    "Median of `processing` over the validation precursors, from which a hairpin counts as cleanly cut."
+    return self.card.get('clean', 0.5)
 
 # %% ../nbs/13_processing.ipynb #dcf59953
 @patch
@@ -544,7 +578,7 @@ def _learn(self: Processing, X, cuts, validation, checkpoint, device):
     model, settings = self.model_to_train(), dict(lr=LEARNING_RATE, device=device, checkpoint=checkpoint, seed=seed)
     self.history = train_epochs(model, cut_loss, batches, Batches(held, VALIDATION_BATCH), self.epochs, **settings)
     counts = dict(train=len(train[0]), validation=len(held[0]))
-    self.model, self.card = model, self.new_card(input='columns', records=counts, temperature=1.0)
+    self.model, self.card = model, self.new_card(input='columns', records=counts, temperature=1.0, clean=0.5)
     self.calibrate(check, validation[1], device)
 
 # %% ../nbs/13_processing.ipynb #5bede95e
@@ -566,7 +600,6 @@ def fit(
 
 # %% ../nbs/13_processing.ipynb #e5612d98
 _IN_MIRBASE = dict(zip(CUTS, ('start_5p', 'end_5p', 'start_3p', 'end_3p')))
-ARM_LENGTHS = 15, 30  # nt, least and most of an annotation that is trusted
 
 
 def _trusted(d):

@@ -544,10 +544,12 @@ def _asked_and_obtained(x, condition):
 
 # %% ../nbs/19_report.ipynb #5600f618
 def _header(x):
-    "Header of a simulated hairpin: its name, what was asked and obtained, energy, score, and whether it folds so."
+    "Header of a simulated hairpin: its name, what was asked and obtained, energy, score, and how it folds and is cut."
     facts = {key: _asked_and_obtained(x, c) for key, c in _HEADER.items()}
     exact = 'yes' if x['designed'] == x['refolded'] else 'no'
     facts |= dict(mfe=f'{x["mfe"]:.2f}', score=f'{x["score"]:.4f}', exact=exact)
+    if 'processing' in x:
+        facts['processing'] = f'{x["processing"]:.4f}'
     return ' '.join([x['name'], *(f'{k}={v}' for k, v in facts.items())])
 
 # %% ../nbs/19_report.ipynb #d744167b

@@ -55,6 +55,7 @@ from mirnbdev.hairpin import (
     pair_table,
     refold,
 )
+from .processing import Processing
 from .sets import resamples, with_interval
 
 # %% ../nbs/10_scorecard.ipynb #840e8054
@@ -120,6 +121,7 @@ def check_each(
     folded: Iterable[Hairpin],  # The same sequences, folded
     identity: Iterable[float],  # To the nearest training precursor
     detector: Detector,
+    processing: Processing,
     n_jobs: int = 1,  # Processes; -1 for one a core
     device: str | None = None,  # As in `find_device`
 ) -> pd.DataFrame:  # One row a hairpin; numbers, 1 for yes
@@ -127,6 +129,7 @@ def check_each(
     hairpins, folded = list_hairpins(hairpins), list_hairpins(folded)
     p, near = detector.predict_proba(folded, device)[:, 1], np.array(list(identity))
     f1, exact = zip(*map(_agreement, hairpins, folded))
+    cuts = processing.answers(folded, device)
     return pd.DataFrame(
         dict(
             decodable=[is_decodable(h) for h in hairpins],
@@ -137,6 +140,7 @@ def check_each(
             probability=p,
             call=p >= detector.threshold,
             likely=p >= LIKELY,
+            processing=[np.nan if a is None else a.processing for a in cuts],
             identity=near,
             new=near < KIN,
             unique=~pd.Series([h.sequence for h in folded]).duplicated(),
@@ -171,6 +175,7 @@ def measure_sets(
     sets: dict[str, HairpinSet],
     training: pd.DataFrame,  # Columns name, sequence; what must not be copied
     detector: Detector,
+    processing: Processing,
     n_jobs: int = 1,  # Processes; -1 for one a core
     device: str | None = None,  # As in `find_device`
 ) -> dict[str, Measured]:  # Each in the order of its hairpins
@@ -182,7 +187,7 @@ def measure_sets(
     for k, (hairpins, clusters) in sets.items():
         sequences = [h.sequence for h in folded[k]]
         near = [next(identity) for _ in sequences]
-        checks = check_each(hairpins, folded[k], near, detector, n_jobs, device)
+        checks = check_each(hairpins, folded[k], near, detector, processing, n_jobs, device)
         factors = factor_table(folded[k], n_jobs=n_jobs).reset_index(drop=True)
         done[k] = Measured(sequences, find_relatives(sequences, clusters), checks, factors)
     return done
@@ -192,13 +197,14 @@ def measure(
     hairpins: Iterable[Hairpin],  # One without energy is a design
     training: pd.DataFrame,  # Columns name, sequence; what must not be copied
     detector: Detector,
+    processing: Processing,
     clusters: Sequence | None = None,  # One a hairpin, where known
     n_jobs: int = 1,  # Processes; -1 for one a core
     device: str | None = None,  # As in `find_device`
 ) -> Measured:  # In the order of `hairpins`
     "Refold the designs among `hairpins`, and measure them all."
     one = HairpinSet(hairpins, clusters)
-    return measure_sets({'one': one}, training, detector, n_jobs, device)['one']
+    return measure_sets({'one': one}, training, detector, processing, n_jobs, device)['one']
 
 # %% ../nbs/10_scorecard.ipynb #77125d26
 def factor_distances(
@@ -373,6 +379,7 @@ MEASURES = {
     'call - natural': ('the same, less that of the reference', '-.05 to .05'),
     'likely': ('share with a probability of .5 or more', ''),
     'likely - natural': ('the same, less that of the reference', '-.05 to .05'),
+    'processing': ('mean sureness of the cut sites, 0 to 1', "nature's"),
     'AUC': ('how well trees tell the set from the reference', '.60 or less'),
     'median factor': (
         "median over the factors of the distance to the reference, over nature's own spread",
@@ -502,7 +509,7 @@ def scorecard(
     _check_sets({k: s.hairpins for k, s in sets.items()})
     train, largest = read_precursors('train').drop_duplicates('sequence'), max(len(s.hairpins) for s in sets.values())
     sets |= draw_controls(min(largest, MOST), train, seed, n_jobs)
-    measured = measure_sets(sets, train, Detector.load(), n_jobs, device)
+    measured = measure_sets(sets, train, Detector.load(), Processing.load(), n_jobs, device)
     spread = _pooled_spread(measured['reference'], measured['natural'])
     done = {k: compare(m, measured['reference'], spread, seed) for k, m in measured.items() if k != 'reference'}
     table, factors = (

@@ -456,6 +456,16 @@ def test_a_lowest_score():
     assert min(scores) >= 0.99 and scores == pytest.approx([float(facts(r)['score']) for r in records], abs=2e-3)
 
 
+def test_cleanly_cut_samples():
+    records, said = simulated('--processed', '--seed', 2)
+    assert len(records) == 4 and 'are cut cleanly' in said
+    rows = table(call('detect', 'new.fa').stdout)
+    sure = [float(x['processing']) for x in rows]
+    assert sure == pytest.approx([float(facts(r)['processing']) for r in records], abs=2e-3)
+    assert min(sure) >= Processing.load().clean and all(x['mature_5p'] and x['mature_3p'] for x in rows)
+    assert 'not together with --processed' in call('simulate', '--processed', '--design', status=2).stderr
+
+
 def test_a_fixed_stretch_and_what_is_avoided():
     let7, star = 'UGAGGUAGUAGGUUGUAUAGUU', 'CUAUACAAUCURYUG'
     fixed = f'5p={let7}', 'avoid=GAAUUC', 'avoid=CCC'

@@ -18,8 +18,9 @@ import mirnbdev.scorecard as scoring
 import mirnbdev.sets as sets
 from mirnbdev.data import dinucleotide_shuffle, well_known
 from mirnbdev.hairpin import Failed, fold
+from mirnbdev.processing import Processing
 
-D, G = cnn.Detector.load(), generation.Generator.load()
+D, G, C = cnn.Detector.load(), generation.Generator.load(), Processing.load()
 HAIRPINS = [fold(s[15:60], n) for n, s in zip(well_known().name[:2], well_known().sequence)]  # short: soon folded
 BOTH = HAIRPINS + [fold(dinucleotide_shuffle(h.sequence, seed=1), f'{h.name} shuffled') for h in HAIRPINS]
 LABELS = [1, 1, 0, 0]
@@ -68,9 +69,9 @@ TAKES = {
     'max_sensitivity': lambda hs: evidence.max_sensitivity(D, hs, 'saliency', n=1),
     'transferred_regions': lambda hs: list(biology.transferred_regions(hs, np.full((2, 4), 5.0) + range(4), 1)),
     'context_scores': lambda hs: biology.context_scores(hs, iter(SCORES)),
-    'check_each': lambda hs: scoring.check_each(hs, iter(HAIRPINS), iter([0.5, 0.5]), D),
-    'measure': lambda hs: scoring.measure(hs, KNOWN, D),
-    'measure_sets': lambda hs: scoring.measure_sets({'a': scoring.HairpinSet(hs)}, KNOWN, D),
+    'check_each': lambda hs: scoring.check_each(hs, iter(HAIRPINS), iter([0.5, 0.5]), D, C),
+    'measure': lambda hs: scoring.measure(hs, KNOWN, D, C),
+    'measure_sets': lambda hs: scoring.measure_sets({'a': scoring.HairpinSet(hs)}, KNOWN, D, C),
     'fake': lambda hs: scoring.fake(hs, scoring.mutate),
 }
 FOUR = {
