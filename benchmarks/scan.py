@@ -1,24 +1,47 @@
-"""How many precursors do the rules of `mirnbdev.scan` find among their genomic neighbours, and how fast?
+"""How well does scanning find precursors, how many false calls does it make, and how fast is it?
 
-usage: MIRNBDEV_DATA=... python benchmarks/scan.py rules|speed
+usage: MIRNBDEV_DATA=... python benchmarks/scan.py rules|speed|candidates|thresholds|genome [chunks]
 
 rules: the 379 precursors of Bell and Hendrix (2021) with their neighbours, and 200 random windows of chromosome 21, by
 the rules as they stand and with one number changed; a few minutes. speed: 60 kb of chromosome 21 on one core, in one
 piece and in thirteen.
+
+candidates: fold and score chromosome 21, shuffled and as it is, and held-out precursors planted into shuffled sequence;
+100 kb at a time, two minutes each, kept in out/genome, so that it may be stopped. `chunks`: how many of each kind.
+thresholds: probabilities at which shuffled sequence gives so many calls per Mb; written into the detector's card.
+genome: the tables of the page, from what is kept in out/genome.
 """
 
+import json
+import re
 import time
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import chain
+from pathlib import Path
 from random import Random
+from typing import NamedTuple
 from unittest.mock import patch
 
+import joblib
 import numpy as np
 import pandas as pd
-from common import main, write
+from common import bootstrap, main, write
 
 from mirnbdev import scan
-from mirnbdev.data import data_file, read_region
-from mirnbdev.hairpin import Record, axis
+from mirnbdev.cnn import Detector
+from mirnbdev.data import (
+    GENOME,
+    data_file,
+    dinucleotide_shuffle,
+    kin_between,
+    read_candidates,
+    read_mirbase,
+    read_region,
+)
+from mirnbdev.factors import CORE_FACTORS, measure_factors
+from mirnbdev.hairpin import Hairpin, Record, axis, open_whole, reverse_complement
+from mirnbdev.sets import detection_records, fold_frame
+from mirnbdev.training import WEIGHTS
 
 CHANGED = [{}, dict(span=80), dict(span=150), dict(min_pairs=14), dict(min_pairs=20), dict(flank=0), dict(flank=20)]
 RULES = {', '.join(f'{k} {x}' for k, x in rules.items()) or 'as they stand': rules for rules in CHANGED}
@@ -95,5 +118,537 @@ def speed():
     )
 
 
+# ---- candidates of a chromosome, shuffled and as it is
+
+KEPT = Path('out/genome')
+CHUNK, BLOCK = 100_000, 10_000  # nt that are kept in one file; nt that are shuffled together
+CHOSEN, REPORTED = range(12), range(24, 12, -1)  # Chunks that are shuffled for the thresholds, and for the tables
+NATURAL = [12, 13, *chain(*zip(range(14, 25), range(11, 0, -1)))]  # As they are; the first two hold three precursors
+SHUFFLED, NATURE, PLANTED = 'shuffled', 'chromosome', 'planted'
+TRAINED_ON = 6  # Negatives of the detector are from every sixth block: see benchmarks/splits.py
+
+
+@lru_cache(2)
+def shuffled(k):
+    "Chunk `k` of the chromosome, each block of it shuffled."
+    text = natural(k)
+    return ''.join(dinucleotide_shuffle(text[i : i + BLOCK], f'{k} {i}') for i in range(0, CHUNK, BLOCK))
+
+
+def natural(k):
+    "Chunk `k` of the chromosome as it is."
+    return read_region()[0][k * CHUNK : (k + 1) * CHUNK]
+
+
+def all_candidates(record, both_strands=True):
+    "The candidates of a record on its own, also those that overlap."
+    pieces = scan.pieces(record, both_strands=both_strands)
+    return [f for p in pieces for f in scan.find_in_piece(p)]
+
+
+def as_table(found):
+    "Candidates with their scores, one a row."
+    of = lambda h: (h.sequence, h.structure, h.mfe)
+    rows = [(f.hairpin.name, f.start, f.end, f.strand, *of(f.hairpin)) for f in found]
+    d = pd.DataFrame(rows, columns=['record', 'start', 'end', 'strand', 'sequence', 'structure', 'mfe'])
+    logits = Detector.load().decision_function([f.hairpin for f in found])
+    return d.assign(logit=logits.round(4))
+
+
+def keep(name, make):
+    "Write the table of candidates that `make` gives, unless it is there."
+    path = KEPT / f'{name}.tsv.gz'
+    if not path.exists():
+        KEPT.mkdir(parents=True, exist_ok=True)
+        start = time.process_time()
+        d = as_table(make())
+        d.to_csv(part := path.with_suffix('.part'), sep='\t', index=False, compression='gzip')
+        part.rename(path)
+        print(f'{name}: {len(d):,} candidates, {time.process_time() - start:.0f} s', flush=True)
+
+
+def keep_chunk(kind, k):
+    "Candidates of one chunk."
+    text = {SHUFFLED: shuffled, NATURE: natural}[kind]
+    keep(f'{kind}-{k:02}', lambda: all_candidates(Record(f'{kind}-{k}', text(k))))
+
+
+# ---- precursors planted into shuffled sequence
+
+CLADES = ('Mammalia', 'Vertebrata', 'Arthropoda', 'Nematoda', 'Viridiplantae')
+REAL = 'real flanks'
+EACH, BESIDE = 100, 300  # Precursors of a clade; nt of shuffled sequence on each side, out of reach of what lies beyond
+
+
+class Planted(NamedTuple):
+    "A precursor in shuffled sequence. Positions count from 1."
+
+    accession: str
+    group: str
+    cluster: int
+    text: str
+    start: int  # Of the precursor
+    end: int
+    arms: list  # First and last position of each known mature microRNA
+
+
+def plant(row, i, sequence=None, group=None):
+    "Put a precursor, with its flanks if `sequence` holds them, into the shuffled chromosome."
+    sequence = sequence or row.sequence
+    around = shuffled(REPORTED[i % 2])[i * 997 % (CHUNK - 2 * BESIDE) :]
+    text = around[:BESIDE] + sequence + around[BESIDE : 2 * BESIDE]
+    first = BESIDE + sequence.find(row.sequence)
+    places = [(row.start_5p, row.end_5p), (row.start_3p, row.end_3p)]
+    arms = [(first + a + 1, first + b) for a, b in places if not pd.isna(a)]
+    return Planted(row.accession, group or row.group, row.cluster, text, first + 1, first + len(row.sequence), arms)
+
+
+@cache
+def held_out():
+    "miRBase's precursors of the test side, whose letters are known."
+    d = read_mirbase()
+    return d[(d.split == 'test') & d.sequence.str.fullmatch('[ACGU]+')].set_index('accession', drop=False)
+
+
+def plant_clade(clade):
+    "A random sample of the held-out precursors of a clade."
+    d = held_out()
+    d = d[d.group == clade].sample(EACH, random_state=0)
+    return [plant(row, i) for i, row in enumerate(d.itertuples(index=False))]
+
+
+def plant_with_flanks():
+    "Held-out precursors of Bell and Hendrix (2021) with their genomic neighbours."
+    rows = [line.split('\t') for line in data_file('cutsites/deepmircut_set.txt').read_text().splitlines()]
+    wide = {r[2]: r[11] for r in rows if '_x' not in r[0] and r[2] in held_out().index}
+    d = held_out().loc[list(wide)]
+    rows = [row for row in d.itertuples(index=False) if row.sequence in wide[row.accession]]
+    return [plant(row, i, wide[row.accession], REAL) for i, row in enumerate(rows)]
+
+
+@cache
+def planted(group):
+    "The planted precursors of a clade, or those with real flanks."
+    return plant_with_flanks() if group == REAL else plant_clade(group)
+
+
+def keep_planted(group):
+    "Candidates around each planted precursor, on its strand."
+    records = [Record(p.accession, p.text) for p in planted(group)]
+    keep(f'{PLANTED}-{group.replace(" ", "-")}', lambda: [f for r in records for f in all_candidates(r, False)])
+
+
+# ---- the random forest, as in benchmarks/detector.py
+
+OURS, FOREST = 'our detector', 'random forest, 10 factors'
+FOREST_FILE = KEPT / 'forest.joblib'
+
+
+def methods():
+    "What is compared; the forest only once it is trained."
+    return (OURS, FOREST) if FOREST_FILE.exists() else (OURS,)
+
+
+def train_forest():
+    "Keep a random forest on the core factors of all training records; folding them takes a quarter of an hour."
+    from detector import forest
+
+    if not FOREST_FILE.exists():
+        d = detection_records('train')
+        joblib.dump(forest(0).fit(measure_factors(fold_frame(d, n_jobs=1)), d.label), FOREST_FILE)
+
+
+@cache
+def baseline():
+    "The forest that was kept."
+    return joblib.load(FOREST_FILE).set_params(n_jobs=1)
+
+
+def candidates(chunks=12):
+    "All kinds in turn, so that those that are there are of all kinds."
+    for k in NATURAL[:2]:
+        keep_chunk(NATURE, k)
+    for group in (*CLADES, REAL):
+        keep_planted(group)
+    for i in range(chunks):
+        keep_chunk(SHUFFLED, CHOSEN[i])
+        keep_chunk(SHUFFLED, REPORTED[i])
+        keep_chunk(NATURE, NATURAL[i])
+        train_forest()
+
+
+# ---- what is kept, without overlaps and with scores
+
+BY_ENERGY, BY_PROBABILITY = 'mfe', 'logit'
+
+
+def hairpins_of(d):
+    "The hairpins of rows of candidates; the number of the row is the name."
+    columns = (d[c] for c in ('sequence', 'structure', 'mfe'))
+    return [Hairpin(str(i), *row) for i, row in zip(d.index, zip(*columns))]
+
+
+def without_overlaps(d, by=BY_ENERGY):
+    "Of candidates that overlap by more than half, those with the lowest energy, or the highest logit."
+    rank = d.mfe if by == BY_ENERGY else -d.logit  # the library's own rule, with the logit in the energy's place
+    places = zip(d.index, d.sequence, d.structure, rank, d.start, d.end, d.strand)
+    found = [scan.Found(Hairpin(str(i), s, t, r), *place) for i, s, t, r, *place in places]
+    return d.loc[[int(f.hairpin.name) for f in scan.keep_lowest(found)]]
+
+
+@cache
+def scored(name, by=BY_ENERGY):
+    "Candidates of one file without overlaps, a column of scores a method."
+    d = pd.read_csv(KEPT / f'{name}.tsv.gz', sep='\t')
+    d = pd.concat(without_overlaps(x, by) for _, x in d.groupby('record', sort=False))
+    d[OURS] = d.logit
+    if FOREST in methods() and by == BY_ENERGY:
+        d[FOREST] = baseline().predict_proba(measure_factors(hairpins_of(d)))[:, 1]
+    return d
+
+
+def is_kept(kind, k):
+    "Was this chunk folded?"
+    return (KEPT / f'{kind}-{k:02}.tsv.gz').exists()
+
+
+def blocks_of(kind, k):
+    "Blocks of a chunk, by number; of the chromosome not those from which the detector took negatives."
+    first = k * CHUNK // BLOCK
+    return [b for b in range(first, first + CHUNK // BLOCK) if kind == SHUFFLED or b % TRAINED_ON]
+
+
+@cache
+def calls(kind, chunks, by=BY_ENERGY):
+    "Candidates of all kept chunks on both strands with their `block`, and which blocks there are."
+    chunks = [k for k in chunks if is_kept(kind, k)]
+    blocks = [b for k in chunks for b in blocks_of(kind, k)]
+    d = [scored(f'{kind}-{k:02}', by).assign(offset=k * CHUNK) for k in chunks]
+    d = pd.concat(d, ignore_index=True)
+    d['block'] = (d.offset + d.start - 1) // BLOCK
+    return d[d.block.isin(blocks)], np.array(blocks)
+
+
+def covered(f, arms):
+    "Share of the nucleotides of mature microRNAs that a candidate holds."
+    inside = [max(0, min(f.end, b) - max(f.start, a) + 1) for a, b in arms]
+    return sum(inside) / sum(b - a + 1 for a, b in arms)
+
+
+def holds(f, arms):
+    "Does a candidate hold the mature microRNAs in its arms?"
+    s = axis(f.structure)
+    middle = f.start + (s.rfind('(') + s.find(')')) / 2
+    return covered(f, arms) >= COVERED and not any(a <= middle <= b for a, b in arms)
+
+
+@cache
+def best(group, method=OURS, by=BY_ENERGY):
+    "The highest score of a hairpin that holds the mature microRNAs of each planted precursor; -inf: there is none."
+    d = scored(f'{PLANTED}-{group.replace(" ", "-")}', by)
+    found = {name: list(x.itertuples()) for name, x in d.assign(score=d[method]).groupby('record')}
+    held = lambda p: (f.score for f in found.get(p.accession, ()) if holds(f, p.arms))
+    return np.array([max(held(p), default=-np.inf) for p in planted(group)])
+
+
+# ---- thresholds
+
+RATES = (1, 10, 100)  # Calls per Mb that have a name in the card
+TAIL = 200  # Calls per Mb from which on logits are taken to fall off exponentially
+CURVE = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)  # Calls per Mb of the card's curve
+
+
+def score_at(scores, mb, rate):
+    "The least score of the `rate` best calls per Mb."
+    return np.sort(scores)[-max(1, round(rate * mb))]
+
+
+def tail_score_at(scores, mb, rate):
+    "The same; where calls are few, from an exponential tail, whose one number is the mean excess (Hill 1975)."
+    if rate >= TAIL:
+        return score_at(scores, mb, rate)
+    least = score_at(scores, mb, TAIL)
+    return least + (scores[scores > least] - least).mean() * np.log(TAIL / rate)
+
+
+def shuffled_scores(chunks, method=OURS, by=BY_ENERGY):
+    "Scores of the candidates of shuffled chunks, and how many Mb these are."
+    d, blocks = calls(SHUFFLED, chunks, by)
+    return d[OURS if by == BY_PROBABILITY else method].to_numpy(), len(blocks) * BLOCK / 1e6
+
+
+def threshold(rate, method=OURS, by=BY_ENERGY):
+    "The score that so many calls per Mb reach in the chunks that are there to choose it."
+    at = tail_score_at if method == OURS else score_at  # a forest's votes have no tail
+    return at(*shuffled_scores(CHOSEN, method, by), rate)
+
+
+def thresholds():
+    "Write the thresholds into the card of the shipped detector, and nothing else."
+    model, path = Detector.load(), Path(WEIGHTS) / 'detector.json'
+    probability = lambda rate: round(float(model.probability(threshold(rate))), 6)
+    _, mb = shuffled_scores(CHOSEN)
+    entry = dict(
+        thresholds={str(rate): probability(rate) for rate in RATES},
+        curve=[[rate, probability(rate)] for rate in CURVE],
+        measured_on=f'{mb:.1f} Mb of human chromosome 21, dinucleotides shuffled in blocks of 10 kb, both strands',
+    )
+    card = json.loads(path.read_text(encoding='utf-8')) | dict(scan=entry)
+    with open_whole(path) as f:
+        json.dump(card, f, indent=1)
+    print(json.dumps(entry, indent=1))
+
+
+# ---- tables
+
+ANIMALS, PLANTS = CLADES[:-1], CLADES[-1]
+EARLY = 6000  # Accession numbers up to here: of the first years of miRBase
+GROUPS = {'animals': ANIMALS, **{c: (c,) for c in ANIMALS}, 'plants': (PLANTS,), 'animals, real flanks': (REAL,)}
+
+
+def group_scores(groups, method=OURS, by=BY_ENERGY):
+    "Scores of planted precursors, and their clusters."
+    scores = np.concatenate([best(g, method, by) for g in groups])
+    return scores, np.array([p.cluster for g in groups for p in planted(g)])
+
+
+def early(groups):
+    "Which planted precursors are among the first entries of miRBase?"
+    return np.array([int(p.accession[2:]) <= EARLY for g in groups for p in planted(g)])
+
+
+def text_of(t):
+    "Value and interval as text."
+    return {k: f'{r.value:.3f} ({r.low:.3f}-{r.high:.3f})' for k, r in t.iterrows()}
+
+
+def recall_row(scores, clusters, method):
+    "Recall at each rate, with its interval over clusters; and the share that is a candidate at all."
+    at = {f'{rate} a Mb': threshold(rate, method) for rate in RATES}
+    found = lambda i: pd.Series(
+        {'candidate': np.isfinite(scores[i]).mean()} | {k: (scores[i] >= t).mean() for k, t in at.items()}
+    )
+    return dict(n=len(scores), clusters=len(set(clusters)), **text_of(bootstrap(found, clusters)))
+
+
+def recall():
+    "Planted precursors found at each rate of false calls, by group and method."
+    out = {}
+    for name, groups in GROUPS.items():
+        out |= {(name, m): recall_row(*group_scores(groups, m), m) for m in methods()}
+    for name, is_in in (('animals, early entries', early(ANIMALS)), ('animals, later entries', ~early(ANIMALS))):
+        rows = {m: group_scores(ANIMALS, m) for m in methods()}
+        out |= {(name, m): recall_row(scores[is_in], clusters[is_in], m) for m, (scores, clusters) in rows.items()}
+    return pd.DataFrame(out).T.rename_axis(['precursors', 'method'])
+
+
+def rate_of(kind, chunks, method, least):
+    "False calls per Mb from a score on, with an interval over blocks."
+    d, blocks = calls(kind, chunks)
+    d = false_of_chromosome() if kind == NATURE else d
+    counts = d.block[d[method] >= least].value_counts().reindex(blocks, fill_value=0).to_numpy()
+    t = bootstrap(lambda i: counts[i].mean() * 1e6 / BLOCK, blocks).iloc[0]
+    return f'{t.value:.1f} ({t.low:.1f}-{t.high:.1f})'
+
+
+SETS = {
+    'shuffled, to choose': (SHUFFLED, CHOSEN),
+    'shuffled, others': (SHUFFLED, REPORTED),
+    'chromosome': (NATURE, tuple(NATURAL)),
+}
+
+
+def rates():
+    "Calls per Mb at each threshold, where it was chosen and elsewhere."
+    model, out = Detector.load(), {}
+    at = {(m, f'{r} a Mb'): threshold(r, m) for m in methods() for r in RATES}
+    c = model.card['calibration']
+    logit = (np.log(model.threshold / (1 - model.threshold)) - c['intercept']) / c['slope']
+    at[OURS, "the detector's own"] = logit
+    for (m, name), t in at.items():
+        p = model.probability(t) if m == OURS else t
+        out[m, name] = dict(probability=round(float(p), 4)) | {k: rate_of(*x, m, t) for k, x in SETS.items()}
+    sizes = {k: f'{len(calls(*x)[1]) * BLOCK / 1e6:.2f}' for k, x in SETS.items()}
+    out['', 'Mb'] = dict(probability='') | sizes
+    return pd.DataFrame(out).T.rename_axis(['method', 'threshold'])
+
+
+def curve():
+    "Recall against calls per Mb of shuffled sequence, all of it."
+    chunks, out = (*CHOSEN, *REPORTED), {}
+    for method in methods():
+        scores, mb = shuffled_scores(chunks, method)
+        at = {rate: score_at(scores, mb, rate) for rate in CURVE if rate * mb >= 1}
+        for name in ('animals', 'plants', 'animals, real flanks'):
+            scores, clusters = group_scores(GROUPS[name], method)
+            t = bootstrap(lambda i: pd.Series({r: (scores[i] >= x).mean() for r, x in at.items()}), clusters)
+            out |= {(name, method, r): row for r, row in t.iterrows()}
+    return pd.DataFrame(out).T.rename_axis(['precursors', 'method', 'calls a Mb']).round(3)
+
+
+def overlaps():
+    "Of candidates that overlap, the lowest energy or the highest probability: recall at equal calls per Mb."
+    rows, found = {}, {by: shuffled_scores((*CHOSEN, *REPORTED), OURS, by) for by in (BY_ENERGY, BY_PROBABILITY)}
+    rates = [r for r in RATES if r * found[BY_ENERGY][1] >= 1]  # so many calls there are
+    at = {by: {r: score_at(*scores, r) for r in rates} for by, scores in found.items()}
+    for name in ('animals', 'plants', 'animals, real flanks'):
+        scores = {by: group_scores(GROUPS[name], OURS, by) for by in at}
+        clusters = scores[BY_ENERGY][1]
+        for r in rates:
+            share = lambda by, i: (scores[by][0][i] >= at[by][r]).mean()
+            both = lambda i: pd.Series({'by energy': share(BY_ENERGY, i), 'by probability': share(BY_PROBABILITY, i)})
+            t = bootstrap(lambda i: pd.concat([both(i), pd.Series({'gain': both(i).diff().iloc[1]})]), clusters)
+            rows[name, f'{r} a Mb'] = text_of(t)
+    return pd.DataFrame(rows).T.rename_axis(['precursors', 'calls'])
+
+
+# ---- the chromosome itself
+
+
+def annotated():
+    "The precursors in the stretch: name -> strand, and first and last position of each mature microRNA in it."
+    region, first = read_region()
+    text = data_file(GENOME.replace('.fa', '.mirbase22.gff3')).read_text()
+    rows = [line.split('\t') for line in text.splitlines() if line and line[0] != '#']
+    named = {re.search('ID=(.*?);', r[8])[1]: re.search('Name=([^;]*)', r[8])[1] for r in rows}
+    out = {}
+    for r in rows:
+        if r[2] == 'miRNA':
+            name = named[re.search('Derives_from=(.*)', r[8])[1]]
+            out.setdefault(name, (r[6], []))[1].append((int(r[3]) - first + 1, int(r[4]) - first + 1))
+    return out
+
+
+@cache
+def chromosome(by=BY_ENERGY):
+    "Calls in the chromosome, best first, with their place in it and the annotated precursor that they hold or face."
+    d = calls(NATURE, tuple(NATURAL), by)[0].sort_values(OURS, ascending=False).reset_index(drop=True)
+    d['start'], d['end'] = d.start + d.offset, d.end + d.offset
+    d['holds'] = d['faces'] = ''
+    for name, (strand, arms) in annotated().items():
+        for f in d[(d.end >= arms[0][0]) & (d.start <= arms[-1][1])].itertuples():
+            if f.strand != strand:
+                d.loc[f.Index, 'faces'] = name
+            elif holds(f, arms):
+                d.loc[f.Index, 'holds'] = name
+    return d
+
+
+def false_of_chromosome():
+    "Calls in the chromosome that do not lie on an annotated precursor, of either strand."
+    d = chromosome()
+    return d[(d.holds == '') & (d.faces == '')]
+
+
+def precursors():
+    "The annotated precursors of the chromosome: probability, rank, and calls per Mb down to it."
+    d, mb, model, out = chromosome(), len(calls(NATURE, tuple(NATURAL))[1]) * BLOCK / 1e6, Detector.load(), {}
+    for name in annotated():
+        rank = d.index[d.holds == name].min()
+        above = d[: rank + 1]
+        real = above.holds[above.holds != ''].nunique()
+        out[name] = {
+            'probability': round(float(model.probability(d[OURS][rank])), 5),
+            'rank': rank + 1,
+            'false calls above it': (above.holds == '').sum(),
+            '.. on the other strand of one': (above.faces != '').sum(),
+            'false calls per Mb': round((above.holds == '').sum() / mb, 2),
+            'precision': round(real / (real + (above.holds == '').sum()), 3),
+        }
+    return pd.DataFrame.from_dict(out, 'index').rename_axis('precursor')
+
+
+WORD, COPIES = 16, 3  # Letters of a word; how often it stands in the 2.5 Mb, on both strands, to be called repeated
+REPEATED = 0.5  # Share of its words that are repeated, from which a hairpin is called a repeat
+
+
+def word_codes(text):
+    "A number for each word of `WORD` letters."
+    letters = np.array(['ACGU'.index(c) for c in text], np.uint64)
+    return np.lib.stride_tricks.sliding_window_view(letters, WORD) @ (4 ** np.arange(WORD, dtype=np.uint64))
+
+
+@cache
+def words():
+    "Words of the chromosome's both strands, and how often each stands there."
+    region = read_region()[0]
+    return np.unique(np.concatenate([word_codes(region), word_codes(reverse_complement(region))]), return_counts=True)
+
+
+def repeated_share(sequence):
+    "Share of the words of a sequence that are repeated in the chromosome."
+    codes, n = words()
+    w = word_codes(sequence)
+    at = np.minimum(np.searchsorted(codes, w), len(codes) - 1)
+    return (np.where(codes[at] == w, n[at], 0) >= COPIES).mean()
+
+
+def kinds(d):
+    "What hairpins are: rows of candidates -> columns of properties."
+    h = hairpins_of(d)
+    t = pd.DataFrame(measure_factors(h), d.index, columns=list(CORE_FACTORS))
+    t['repeated'] = [repeated_share(s) for s in d.sequence]
+    return t
+
+
+def share_of(t, least_entropy):
+    "Shares and medians of one set of hairpins."
+    return {
+        'n': len(t),
+        'GC, median': round(t.gc.median(), 3),
+        'mfe per nt, median': round(t.mfe_per_nt.median(), 3),
+        'paired fraction, median': round(t.paired_fraction.median(), 3),
+        'repeats': round((t.repeated > REPEATED).mean(), 3),
+        'low complexity': round((t.dinucleotide_entropy < least_entropy).mean(), 3),
+        'inverted repeats': round(((t.interruptions <= STRAIGHT) & (t.pairs >= LONG)).mean(), 3),
+    }
+
+
+STRAIGHT, LONG = 2, 25  # Most interruptions and fewest pairs of a hairpin that looks like an inverted repeat
+TOP = 100  # Calls per Mb whose nature is told
+DRAWN = 10  # False calls that are drawn
+KNOWN = 'ncrna'
+
+
+def false_calls():
+    "What the false calls of the chromosome are, beside all its candidates, and found precursors."
+    false, least = false_of_chromosome(), Detector.load().card['range']['dinucleotide_entropy'][0]
+    top = {f'calls, {r} a Mb': false[false[OURS] >= threshold(r)] for r in (10, TOP)}
+    some = false.sample(min(len(false), 5000), random_state=0)
+    shuffles = calls(SHUFFLED, REPORTED)[0]
+    sets = {'candidates': some, **top, f'shuffled, calls, {TOP} a Mb': shuffles[shuffles[OURS] >= threshold(TOP)]}
+    out = {name: share_of(kinds(x), least) for name, x in sets.items()}
+    return pd.DataFrame.from_dict(out, 'index').rename_axis('hairpins')
+
+
+def best_false():
+    "The best false calls of the chromosome, to be drawn."
+    d, first, model = false_of_chromosome().head(DRAWN), read_region()[1], Detector.load()
+    t, known = kinds(d), read_candidates((KNOWN,))
+    kin = kin_between(list(d.sequence), list(known.sequence))
+    relatives = {i: known.family[j] for i, j in kin.tolist()}
+    place = [f'chr21:{f.start + first - 1}-{f.end + first - 1}{f.strand}' for f in d.itertuples()]
+    return pd.DataFrame(
+        dict(
+            probability=model.probability(d[OURS]).round(4),
+            gc=t.gc.round(2),
+            repeated=t.repeated.round(2),
+            kin=[relatives.get(i, '') for i in range(len(d))],
+            mfe=d.mfe,
+            sequence=d.sequence,
+            structure=d.structure,
+        )
+    ).set_axis(pd.Index(place, name='place'))
+
+
+def genome():
+    "All tables of the page."
+    tables = [recall, rates, curve, overlaps, precursors, false_calls, best_false]
+    for make in tables:
+        write(f'genome_{make.__name__}', make())
+
+
+COMMANDS = dict(rules=rules, speed=speed, candidates=candidates, thresholds=thresholds, genome=genome)
+
 if __name__ == '__main__':
-    main(dict(rules=rules, speed=speed), __doc__)
+    main(COMMANDS, __doc__)

@@ -4,12 +4,15 @@
 
 # %% auto #0
 __all__ = ['SPAN', 'MIN_PAIRS', 'FLANK', 'PIECE', 'TASK', 'MARGIN', 'SCORED', 'RECORDS', 'local_structures', 'LocalStem', 'stems',
-           'best_stems', 'Found', 'keep_lowest', 'Piece', 'pieces', 'excise', 'find_in_piece', 'find_many',
-           'find_hairpins', 'Scanned', 'scan_many', 'scan']
+           'best_stems', 'Found', 'keep_first', 'keep_lowest', 'Piece', 'pieces', 'excise', 'find_in_piece',
+           'find_many', 'find_hairpins', 'Scanned', 'scan_many', 'scan']
 
 # %% ../nbs/03_scan.ipynb #3c13956a
 import re
+import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain, groupby, islice, tee
 from typing import NamedTuple
 
@@ -36,6 +39,22 @@ SPAN = 120  # nt, longest distance of two paired nucleotides
 MIN_PAIRS = 16  # fewest pairs of a stem
 FLANK = 10  # nt kept on either side of a stem
 
+# %% ../nbs/03_scan.ipynb #411d4696
+@contextmanager
+def _interruptible():
+    "Let Ctrl-C pass: ViennaRNA prints what a callback raises, by `sys.excepthook`, and raises a RuntimeError instead."
+    if threading.current_thread() is not threading.main_thread():  # hears no signals
+        yield
+        return
+    raised, hook = [], sys.excepthook
+    sys.excepthook = lambda kind, error, trace: raised.append(error)
+    try:
+        yield
+    except RuntimeError as e:
+        raise (raised or [e])[0] from None
+    finally:
+        sys.excepthook = hook
+
 # %% ../nbs/03_scan.ipynb #8f80a504
 def local_structures(
     sequence: str,  # ACGU
@@ -45,7 +64,8 @@ def local_structures(
     out = []
     model = energy_model(window_size=span, max_bp_span=span)
     folding = RNA.fold_compound(sequence, model, RNA.OPTION_WINDOW)
-    folding.mfe_window_cb(lambda start, end, structure, energy, _: out.append((start - 1, structure)))
+    with _interruptible():
+        folding.mfe_window_cb(lambda start, end, structure, energy, _: out.append((start - 1, structure)))
     return out
 
 # %% ../nbs/03_scan.ipynb #30db31b4
@@ -113,19 +133,27 @@ def _clash(a, b):
     "Ask whether two hairpins share more than half of the shorter one."
     return 2 * (min(a.end, b.end) - max(a.start, b.start) + 1) > min(len(a.hairpin), len(b.hairpin))
 
+# %% ../nbs/03_scan.ipynb #9a124292
+def keep_first(
+    found: Iterable,  # Of `Found`, or anything with its start, end, strand and hairpin
+    key: Callable,  # What stays of two that overlap: the lower key
+) -> list:  # By strand and position
+    "Where hairpins overlap by more than half, keep the first by `key`."
+    out = []
+    for run in _touching(found):
+        kept = []
+        for f in sorted(run, key=key):
+            if not any(_clash(f, k) for k in kept):
+                kept.append(f)
+        out += sorted(kept, key=lambda f: f.start)
+    return out
+
 # %% ../nbs/03_scan.ipynb #e9362054
 def keep_lowest(
     found: Iterable[Found],  # With energies
 ) -> list[Found]:  # By strand and position
     "Where hairpins overlap by more than half, keep the one with the lowest energy."
-    out = []
-    for run in _touching(found):
-        kept = []
-        for f in sorted(run, key=lambda f: (f.hairpin.mfe, f.start)):
-            if not any(_clash(f, k) for k in kept):
-                kept.append(f)
-        out += sorted(kept, key=lambda f: f.start)
-    return out
+    return keep_first(found, lambda f: (f.hairpin.mfe, f.start))
 
 # %% ../nbs/03_scan.ipynb #de158c77
 PIECE = 50_000  # nt a piece answers for

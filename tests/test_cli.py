@@ -658,7 +658,7 @@ def test_an_output_that_is_a_link_is_written_through(tmp_path):
     )
 
 
-COMMANDS = ('encode', 'detect', 'simulate', 'score', 'explain', 'variants', 'latent', 'report')
+COMMANDS = ('encode', 'detect', 'scan', 'simulate', 'score', 'explain', 'variants', 'latent', 'report')
 COMMANDS += ('train detector', 'train generator')
 
 
@@ -673,7 +673,7 @@ def test_help_explains_output_and_exit_status(command):
 def test_the_list_of_commands_is_not_cut():
     text = call('--help', env={'COLUMNS': '80'}).stdout
     commands = text.split('Commands:')[1]
-    assert '...' not in commands and len(commands.split('\n')) == 9 + 2 and max(map(len, text.splitlines())) <= 80
+    assert '...' not in commands and len(commands.split('\n')) == 10 + 2 and max(map(len, text.splitlines())) <= 80
 
 
 def test_version():
