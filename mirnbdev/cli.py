@@ -1476,7 +1476,7 @@ def _measured(models, jobs, shown, bar):
         nonlocal done
         done += len(variants)
         n_jobs = jobs if done > _FEW_VARIANTS else 1
-        effects = variant_effects(h, variants, *models, n_jobs=n_jobs, watch=bar.update)
+        effects = variant_effects(models, h, variants, n_jobs=n_jobs, watch=bar.update)
         if len(shown) < PAGE_RECORDS and len(effects):
             shown.append((h, effects))
         return effects

@@ -12,7 +12,7 @@ __all__ = ['GHG_PLACE', 'CNNC_PLACE', 'MOTIFS', 'EFFECT_COLUMNS', 'ROWS', 'EFFEC
 import io
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from html import escape
 from itertools import chain, pairwise
@@ -362,12 +362,17 @@ def _effects(h, wild, variants, folded, models):
 # %% ../nbs/14_variants.ipynb #56bb2b5c
 _CHUNK = 64  # variants that are folded and scored at a time
 
+# %% ../nbs/14_variants.ipynb #c9ddabd8
+def _both(models):
+    "A detector and a network of the cuts; the shipped one where it is not given."
+    given = {m.kind: m for m in (models if isinstance(models, (tuple, list)) else [models])}
+    return given.get('detector') or Detector.load(), given.get('processing') or Processing.load()
+
 # %% ../nbs/14_variants.ipynb #1cf63ae5
 def variant_effects(
+    models: Detector | Processing | Sequence,  # One of them or both; the shipped one stands in for what is missing
     h: Hairpin,  # The wild type; of another structure than that of minimum free energy only the sequence counts
     variants: Iterable[str | Variant] | None = None,  # As `read_variant` takes them; None: `single_variants`
-    detector: Detector | None = None,  # None: the shipped one
-    processing: Processing | None = None,  # None: the shipped one
     n_jobs: int = 1,  # Processes for folding; -1 is one a core
     watch: Callable[[int], object] | None = None,  # Is called with the number of variants that were finished
     device: str | None = None,  # As in `find_device`
@@ -376,7 +381,7 @@ def variant_effects(
     if isinstance(variants, (str, Variant)):
         raise ValueError('one variant where several are expected; put it into a list: [variant]')
     variants = single_variants(h) if variants is None else [check_variant(h, v) for v in variants]
-    models = detector or Detector.load(), processing or Processing.load(), device
+    models = *_both(models), device
     folded = fold_ensemble(h)
     found, (cuts,) = _measure([folded.hairpin], *models)
     row = found.iloc[0]
