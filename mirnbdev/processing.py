@@ -92,7 +92,7 @@ class ProcessingConfig:
     "Sizes of the network that finds the cuts."
 
     width: int = 64  # features of a column
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 1, 2, 4)  # of the blocks, in columns; they see 79 columns in all
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 1, 2, 4)  # of the blocks, in columns; they see 81 columns in all
     dropout: float = 0.25  # share of a block's features that is set to zero in training
     reach: int = 12  # columns; overhangs beyond it share one score
 
