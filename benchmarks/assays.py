@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import RNA
 import torch
-from common import bootstrap, kept, main, write
+from common import bootstrap, kept, kept_data, main, write
 from joblib import Parallel, delayed
 from scipy.stats import rankdata, spearmanr
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -70,15 +70,6 @@ def mean_row(x):
 # ---- variants of miR-125a
 
 
-def kept_table(name, make):
-    "What was made before, or `make()`."
-    if (path := KEPT / f'{name}.pkl').exists():
-        return pd.read_pickle(path)
-    KEPT.mkdir(parents=True, exist_ok=True)
-    pd.to_pickle(out := make(), path)
-    return out
-
-
 def assay(name):
     "One table of an assay."
     return pd.read_csv(data_file(f'processing/{name}.tsv'), sep='\t', dtype={'starts': str})
@@ -120,7 +111,7 @@ def fold_variants():
 @cache
 def measured():
     "Variants as a table, hairpins, and what was folded."
-    d, rows = kept_table('variants', fold_variants)
+    d, rows = kept_data(KEPT / 'variants.pkl', fold_variants)
     return d, [Hairpin(n, s, r[0], r[1]) for n, s, r in zip(d.name, d.sequence, rows)], rows
 
 
@@ -181,7 +172,7 @@ def make_quantities():
 @cache
 def quantities():
     "As of `make_quantities`, with cut sites."
-    own = kept_table('quantities', make_quantities)
+    own = kept_data(KEPT / 'quantities.pkl', make_quantities)
     return own.assign(**cut_columns(measured()[1]))
 
 

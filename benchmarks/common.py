@@ -259,6 +259,18 @@ def interval(
 # ---- models and sets
 
 
+def kept_data(
+    path,  # Of a file that is kept
+    make,  # make() -> data
+):
+    "What was made before, or `make()`."
+    if (path := Path(path)).exists():
+        return pd.read_pickle(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.to_pickle(out := make(), path)
+    return out
+
+
 def kept(
     kind,  # `Detector` or `Generator`
     folder,  # Where the model is kept

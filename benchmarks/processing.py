@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from common import bootstrap, interval, main, write
+from common import bootstrap, interval, kept_data, main, write
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import matthews_corrcoef, roc_auc_score
@@ -32,15 +32,6 @@ OURS, BOOSTING = 'our network', 'boosting on windows'
 # ---- records
 
 
-def kept(name, make):
-    "What was made before, or `make()`."
-    if (path := KEPT / f'{name}.pkl').exists():
-        return pd.read_pickle(path)
-    KEPT.mkdir(parents=True, exist_ok=True)
-    pd.to_pickle(out := make(), path)
-    return out
-
-
 def folded(side, most=None):
     "Records of one side with pairs, as many as `most`, and their hairpins."
     d = cut_records(side)
@@ -56,7 +47,7 @@ def folded(side, most=None):
 @cache
 def tested():
     "All records of the test side."
-    return kept('test', lambda: folded('test'))
+    return kept_data(KEPT / 'test.pkl', lambda: folded('test'))
 
 
 @cache
@@ -169,7 +160,7 @@ def best_boundaries(model, hairpins, cut):
 
 def make_baselines():
     "Answers of each baseline on the test side: name -> boundaries."
-    teachers, taught = kept('teachers', lambda: folded('train', TEACHERS))
+    teachers, taught = kept_data(KEPT / 'teachers.pkl', lambda: folded('train', TEACHERS))
     d, hairpins = tested()
     marks, own = marks_of(taught), marks_of(hairpins)
     out = {f'fixed distance from the {k}': fixed_distance(teachers, marks[k], d, own[k]) for k in ('loop', 'base')}
@@ -181,7 +172,7 @@ def make_baselines():
 @cache
 def answers():
     "Boundaries predicted on the test side: method -> table."
-    return {OURS: our_answers()[0], **kept('baselines', make_baselines)}
+    return {OURS: our_answers()[0], **kept_data(KEPT / 'baselines.pkl', make_baselines)}
 
 
 # ---- tables
@@ -342,7 +333,7 @@ def best_threshold(score, y):
 def dicer_windows():
     "Does a 14-nt window hold Dicer's cut in its middle? The threshold is chosen on the validation side."
     (d, hairpins), out = tested(), {}
-    other = kept('validation', lambda: folded('validation'))
+    other = kept_data(KEPT / 'validation.pkl', lambda: folded('validation'))
     for cut, arm in (('dicer_5p', "5' arm"), ('dicer_3p', "3' arm")):
         threshold = best_threshold(*scored_windows(*other, cut)[:2])
         score, y, cluster = scored_windows(d, hairpins, cut)

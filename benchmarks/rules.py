@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from common import interval, main, side, table, write
+from common import interval, kept_data, main, side, table, write
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import RidgeClassifier
 from sklearn.metrics import roc_auc_score
@@ -40,15 +40,6 @@ SIX = f'{MOST} rules on factors'
 # ---- hairpins, factors, latents
 
 
-def kept(name, make):
-    "What was made before, or `make()`."
-    if (path := KEPT / f'{name}.pkl').exists():
-        return pd.read_pickle(path)
-    KEPT.mkdir(parents=True, exist_ok=True)
-    pd.to_pickle(out := make(), path)
-    return out
-
-
 def measured(split):
     "As many precursors as pseudo-hairpins of one side: hairpins, records, factors."
     s, rng = side(split), np.random.default_rng(0)
@@ -68,7 +59,7 @@ def latents(hairpins):
 @cache
 def ours(split):
     "One side: records, factors, latents, the detector's probabilities."
-    hairpins, d, factors = kept(split, lambda: measured(split))
+    hairpins, d, factors = kept_data(KEPT / f'{split}.pkl', lambda: measured(split))
     return d, factors, latents(hairpins), Detector.load().predict_proba(hairpins)[:, 1]
 
 
@@ -393,8 +384,8 @@ def methods_on(theirs, z, x):
 
 def modmirbase():
     "The published test set, cross-validated with families kept together; and, for one tree, split at random."
-    (rows, hairpins, y), x = kept('modmirbase', lambda: with_factors(drawn()))
-    clusters = kept('modmirbase_clusters', lambda: families(hairpins, y))
+    (rows, hairpins, y), x = kept_data(KEPT / 'modmirbase.pkl', lambda: with_factors(drawn()))
+    clusters = kept_data(KEPT / 'modmirbase_clusters.pkl', lambda: families(hairpins, y))
     theirs, z = concepts().iloc[rows].reset_index(drop=True), latents(list(map(writable, hairpins, x.mfe)))
     how = dict(n_splits=FOLDS, shuffle=True, random_state=0)
     together = list(StratifiedGroupKFold(**how).split(x, y, clusters))

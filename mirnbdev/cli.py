@@ -700,16 +700,22 @@ def detect_command(
     _write_detections(output, rows, log, windows, sequence, sort)
 
 # %% ../nbs/21_cli.ipynb #c95cd46b
-def _genome(path: str) -> str:
-    "Check a genome: a file on the disk, since it is read again when a scan goes on."
-    _readable(path)
-    if path == '-' or not Path(path).is_file():
-        _refuse(path, 'give a file; it is read again when a scan goes on')
-    return path
+def _read_again(work):
+    "Make the check of an input that is read again when `work` goes on: a file on the disk."
+
+    def check(path: str) -> str:
+        _readable(path)
+        if path == '-' or not Path(path).is_file():
+            _refuse(path, f'give a file; it is read again when {work} goes on')
+        return path
+
+    return check
 
 # %% ../nbs/21_cli.ipynb #92e341d9
 _SCAN_ENDINGS = ('.bed', '.gff3', '.tsv', '.fa', '.html')  # of `genome`, which is imported late
-Genome = Annotated[str, typer.Argument(metavar='GENOME', help='FASTA, plain, gzip or bgzip.', callback=_genome)]
+Genome = Annotated[
+    str, typer.Argument(metavar='GENOME', help='FASTA, plain, gzip or bgzip.', callback=_read_again('a scan'))
+]
 Hits = _output('.bed, .gff3, .tsv, .fa, .html, or a folder for all; - is the table on standard output')
 MinProbability = Annotated[
     float | None, typer.Option('--min-probability', min=0, max=1, help='Report hairpins from this probability on.')
@@ -1678,17 +1684,13 @@ def report_command(source: Own = None, output: Folder = 'out', n: Simulated = 10
     _report_files(report.own, write_report(report, output, seed))
     log.finish(f'{(report.own.call == 1).sum()} of {log.records} believed')
 
-# %% ../nbs/21_cli.ipynb #041f9740
-def _file(path: str) -> str:
-    "Check an input that is read again when the training is resumed: a file on the disk."
-    _readable(path)
-    if path == '-' or not Path(path).is_file():
-        _refuse(path, 'give a file; it is read again when a training goes on')
-    return path
-
 # %% ../nbs/21_cli.ipynb #6d559f14
-Pos = Annotated[str, typer.Option('--pos', metavar='FASTA', help='Precursors, plain or gzip.', callback=_file)]
-Neg = Annotated[str, typer.Option('--neg', metavar='FASTA', help='Hairpins that are no precursors.', callback=_file)]
+_trained_on = _read_again('a training')
+Pos = Annotated[str, typer.Option('--pos', metavar='FASTA', help='Precursors, plain or gzip.', callback=_trained_on)]
+Neg = Annotated[
+    str,
+    typer.Option('--neg', metavar='FASTA', help='Hairpins that are no precursors.', callback=_trained_on),
+]
 Epochs = Annotated[int, typer.Option('--epochs', min=1, help='At most; training stops when it no longer improves.')]
 Device = Annotated[str | None, typer.Option('--device', help='cpu, cuda, cuda:1 ...; a GPU if there is one.')]
 FromShipped = Annotated[

@@ -453,8 +453,8 @@ def most_probable(
 def _first_hits(hits, n):
     "Keep the `n` most probable hits, in their order."
     hits = list(hits)
-    kept = set(sorted(range(len(hits)), key=lambda k: (-hits[k].probability, k))[:n])
-    return [h for k, h in enumerate(hits) if k in kept]
+    kept = set(most_probable(hits, n))
+    return [h for h in hits if h in kept]
 
 # %% ../nbs/20_genome.ipynb #093e479d
 @contextmanager
@@ -476,8 +476,8 @@ def prepared(
     detector, processing = detector or Detector.load(), processing or Processing.load()
     cutoff, trained = scan_cutoff(detector, min_probability, calls_per_mb), _trained(detector, prevalence)
     packed = pickle.dumps((detector, processing), protocol=5)
-    options = dict(probability=cutoff.probability, region=region, both_strands=both_strands, prevalence=prevalence)
-    options |= dict(piece=PIECE)
+    asked = dict(region=region, both_strands=both_strands, prevalence=prevalence, piece=PIECE)
+    options = dict(probability=cutoff.probability) | asked
     hashes = dict(detector=_model_hash(detector), processing=_model_hash(processing))
     meta = dict(version=__version__, input=_file_hash(path), **hashes, options=options)
     with _state_folder(state) as folder:

@@ -49,6 +49,7 @@ from mirnbdev.templates import (
     open_folder,
     picture_names,
     plot_name,
+    without_title,
 )
 
 # %% ../nbs/19_report.ipynb #0750a2da
@@ -300,7 +301,6 @@ def headline(r: Report) -> dict[str, str]:  # What is counted -> how much
 
 # %% ../nbs/19_report.ipynb #ec722bfc
 _WIDTH, _COLUMN = 460, '28rem'  # of a drawing, pixels, and of its column: two side by side on the page
-_TITLE = re.compile('<text x="4" y="11"[^>]*>[^<]*</text>')  # of a drawing
 
 
 def _ringed(h, scores, predicted, width=700):
@@ -310,7 +310,7 @@ def _ringed(h, scores, predicted, width=700):
 
 def _figure(h, scores, predicted, caption, below=''):
     "Drawing on the page, with its name and `caption`; `below` is HTML between them."
-    drawing = _TITLE.sub('', _ringed(h, scores, predicted, _WIDTH))
+    drawing = without_title(_ringed(h, scores, predicted, _WIDTH))
     return html_figure(f'<div class="drawing" tabindex="0">{drawing}</div>{below}', caption, short_name(h.name))
 
 # %% ../nbs/19_report.ipynb #54216f80

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FILE_LETTERS', 'plot_name', 'picture_names', 'old_pictures', 'data_uri', 'html_image', 'html_figure', 'html_grid',
-           'ring_nucleotides', 'read_template', 'fill', 'json_in_script', 'open_folder']
+           'ring_nucleotides', 'without_title', 'read_template', 'fill', 'json_in_script', 'open_folder']
 
 # %% ../nbs/11_templates.ipynb #744ccfe8
 import base64
@@ -114,6 +114,16 @@ def ring_nucleotides(
         return f'<circle {ring}{bare} stroke="#000" stroke-width="2"/>' if ring else m[0]
 
     return re.sub('<circle( [^>]*)/>', circle, svg)
+
+# %% ../nbs/11_templates.ipynb #20c6ab60
+_TITLE = re.compile('<text x="4" y="11"[^>]*>[^<]*</text>')
+
+
+def without_title(
+    svg: str,  # As of `draw`
+) -> str:  # SVG
+    "Take the name of the molecule out of a drawing."
+    return _TITLE.sub('', svg)
 
 # %% ../nbs/11_templates.ipynb #a959a799
 def read_template(

@@ -43,9 +43,9 @@ from mirnbdev.hairpin import (
     read_lines,
     short_name,
 )
-from .processing import CUTS, Processing
+from .processing import ARM_COLUMNS, CUTS, Processing
 from .saliency import signed_colours
-from .templates import fill, html_figure, plot_name, ring_nucleotides
+from .templates import fill, html_figure, plot_name, ring_nucleotides, without_title
 
 # %% ../nbs/14_variants.ipynb #f043889a
 class Change(NamedTuple):
@@ -243,10 +243,7 @@ def pair_distance(
 
 # %% ../nbs/14_variants.ipynb #f5690620
 GHG_PLACE = range(-7, -4)  # nt from the 5' cut of Drosha to the three letters (Fang & Bartel 2015)
-CNNC_PLACE = (
-    16,
-    22,
-)  # nt behind the 3' cut of Drosha: four letters that begin 16 to 18 nt behind it (Auyeung et al. 2013)
+CNNC_PLACE = 16, 22  # nt behind the 3' cut of Drosha: four letters, the first 16 to 18 nt behind (Auyeung et al. 2013)
 
 # %% ../nbs/14_variants.ipynb #6472d50b
 def _ghg(h, cut):
@@ -272,9 +269,6 @@ def known_motifs(
     return tuple(m for m, there in zip(MOTIFS, found) if there)
 
 # %% ../nbs/14_variants.ipynb #33d4bc95
-_WHERE = ['start_5p', 'end_5p', 'start_3p', 'end_3p']
-
-
 def _span(start, end):
     "Write the place of an arm; '' if it is not known."
     return [f'{a:.0f}-{b:.0f}' if pd.notna(a) else '' for a, b in zip(start, end)]
@@ -283,12 +277,12 @@ def _span(start, end):
 def _measure(hairpins, detector, processing, device):
     "What both models say of molecules: one row each, the arms as text and as places of the cuts; and all cuts."
     (p, cuts), logit = processing.analyse(hairpins, device), detector.logits(encode(hairpins).images, device)
-    places = p[_WHERE].astype(float).to_numpy() - [1, 0, 1, 0]
+    places = p[ARM_COLUMNS].astype(float).to_numpy() - [1, 0, 1, 0]
     numbers = dict(logit=logit.astype(float), probability=detector.probability(logit), mfe=[h.mfe for h in hairpins])
     arms = dict(mature_5p=_span(p.start_5p, p.end_5p), mature_3p=_span(p.start_3p, p.end_3p))
     flags = [tuple(dict.fromkeys((*hairpin_flags(h), *f))) for h, f in zip(hairpins, p['flags'])]
     d = pd.DataFrame(numbers | arms | dict(processing=p.processing.to_numpy(float), flags=flags))
-    return d.assign(**dict(zip(_WHERE, places.T))), cuts
+    return d.assign(**dict(zip(ARM_COLUMNS, places.T))), cuts
 
 # %% ../nbs/14_variants.ipynb #ecbd07e7
 def _moved(cuts, origin):
@@ -347,7 +341,7 @@ def _effects(h, wild, variants, folded, models):
     "Rows of `EFFECT_COLUMNS` for folded variants; `wild`: molecule, its row, and the probabilities of its cuts."
     hairpins, pair_distances, ensemble_distances = map(list, zip(*folded))
     molecule, row, before = wild
-    (d, probabilities), cuts = _measure(hairpins, *models), [*row[_WHERE]]
+    (d, probabilities), cuts = _measure(hairpins, *models), [*row[ARM_COLUMNS]]
     places = [_moved(cuts, align_variant(len(h), v)) for v in variants]
     after = np.array(list(map(_at, probabilities, places)))
     motifs = [_motif_change(x, (molecule, cuts[0], cuts[3]), (k[0], k[3])) for x, k in zip(hairpins, places)]
@@ -385,14 +379,14 @@ def variant_effects(
     folded = fold_ensemble(h)
     found, (cuts,) = _measure([folded.hairpin], *models)
     row = found.iloc[0]
-    before = np.array(_at(cuts, row[_WHERE]))
+    before = np.array(_at(cuts, row[ARM_COLUMNS]))
     tasks, parts = (delayed(_refold)(h, folded, some) for some in chunks(variants, _CHUNK)), []
     for some, done in zip(chunks(variants, _CHUNK), in_processes(tasks, n_jobs)):
         parts.append(_effects(h, (folded.hairpin, row, before), some, done, models))
         watch and watch(len(some))
     d = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=EFFECT_COLUMNS)
     d = d[list(EFFECT_COLUMNS)]
-    d.attrs['wild_type'] = row.drop(_WHERE).to_dict() | dict(zip(CUTS, before.tolist()))
+    d.attrs['wild_type'] = row.drop(ARM_COLUMNS).to_dict() | dict(zip(CUTS, before.tolist()))
     return d
 
 # %% ../nbs/14_variants.ipynb #9732ca82
@@ -515,7 +509,7 @@ def _ringed(h, effects):
     spans = (effects.attrs['wild_type'][k].split('-') for k in ('mature_5p', 'mature_3p'))
     places = (range(int(s[0]) - 1, int(s[1])) for s in spans if len(s) == 2)
     drawing = ring_nucleotides(draw(h, mean_effects(h, effects), 900), (), chain.from_iterable(places))
-    return re.sub('<text x="4" y="11"[^>]*>[^<]*</text>', '', drawing)
+    return without_title(drawing)
 
 
 def _png(fig):
