@@ -32,9 +32,10 @@ from mirnbdev.encoding import encode
 from mirnbdev.evidence import PLANTED_CONDITIONS, localisation, mask_nucleotides
 from mirnbdev.factors import measure_factors, stem_of
 from mirnbdev.generator import Generator
-from mirnbdev.hairpin import NUCLEOTIDES, Hairpin, Record, energy_model, fold, fold_many, pair_table, structure_energy
+from mirnbdev.hairpin import NUCLEOTIDES, Hairpin, Record, energy_model, fold, fold_many, pair_table
 from mirnbdev.processing import Processing
 from mirnbdev.saliency import METHODS, attribute
+from mirnbdev.variants import energy_in_fold, mean_rank
 
 KEPT = Path('out/assays')
 WILD_TYPE = 'UGCCAGUCUCUAGGUCCCUGAGACCCUUUAACCUGUGAGGACAUCCAGGGUCACAGGUGAGGUUCUUGGGAGCCUGGCGUCUGGCC'
@@ -150,7 +151,7 @@ def make_quantities():
     "Every quantity of a variant for which nothing was learned from assays; higher should be better processed."
     d, hairpins, rows = measured()
     wt, stem = wild_type(), [k for p in pairs_of(wild_type()) for k in p]
-    forced = [-structure_energy(Hairpin(h.name, h.sequence, wt.structure, None)) for h in hairpins]
+    forced = [-energy_in_fold(h.sequence, wt.structure, np.arange(len(wt))) for h in hairpins]
     held = np.array([r[4] for r in rows])
     return pd.DataFrame(
         {
@@ -174,11 +175,6 @@ def quantities():
     "As of `make_quantities`, with cut sites."
     own = kept_data(KEPT / 'quantities.pkl', make_quantities)
     return own.assign(**cut_columns(measured()[1]))
-
-
-def mean_rank(t):
-    "Mean of the ranks of some columns, each with the same weight."
-    return np.mean([rankdata(t[k]) for k in t], 0)
 
 
 def chosen(t):
@@ -371,7 +367,7 @@ def explained():
     own = {m: attribute(detector, [wt], m).nucleotides[0] for m in METHODS}
     own['is it paired'] = np.array([c != '.' for c in wt.structure], float)
     own['random scores'] = np.random.default_rng(0).normal(size=len(wt))
-    forced = lambda s: structure_energy(Hairpin('', s, wt.structure, None)) - structure_energy(wt)
+    forced = lambda s: energy_in_fold(s, wt.structure, np.arange(len(wt))) - wt.mfe
     swap = lambda p: [WILD_TYPE[:p] + c + WILD_TYPE[p + 1 :] for c in NUCLEOTIDES if c != WILD_TYPE[p]]
     own["energy in the wild type's fold"] = np.array([np.mean([forced(s) for s in swap(p)]) for p in range(len(wt))])
     return own
@@ -605,7 +601,7 @@ def processing_scores(d):
     found['motifs: how many of four'] = motifs.to_numpy()
     found['cuts: processing'] = Processing.load().predict(h).processing.to_numpy()
     instruments = SEEN, 'energy: -MFE', 'cuts: processing'
-    found['our fixed combination'] = mean_rank({k: found[k] for k in instruments})
+    found['our fixed combination'] = mean_rank(pd.DataFrame({k: found[k] for k in instruments}))
     return found
 
 

@@ -111,7 +111,7 @@ def dot_plot(
     with plt.rc_context({'font.size': 11, 'axes.titlesize': 11, 'legend.fontsize': 10}):
         fig, axes = plt.subplots(
             len(tables),
-            figsize=(width, 0.34 * sum(rows) + 0.45 * len(rows) + 0.6),
+            figsize=(width, 0.34 * sum(rows) + 0.65 * len(rows) + 0.4),
             sharex=True,
             squeeze=False,
             gridspec_kw=sizes,
@@ -119,6 +119,7 @@ def dot_plot(
         )
         for ax, (title, t) in zip(axes[:, 0], tables.items()):
             _dots(ax, t, peers, names)
+            ax.tick_params(axis='x', labelbottom=True)
             ax.set_title(title, loc='left', fontweight='bold')
             if line is not None:
                 ax.axvline(line, color='#999999', ls=':', lw=1.2, zorder=0)
