@@ -243,13 +243,13 @@ def pair_distance(
     moved[np.ix_(origin[kept], origin[kept])] = mutant[np.ix_(kept, kept)]
     return float(np.abs(wild - moved).sum() + mutant.sum() - moved.sum())
 
-# %% ../nbs/14_variants.ipynb #cfdc0785
+# %% ../nbs/14_variants.ipynb #a913b0e8
 def energy_in_fold(
     sequence: str,  # Of a variant
     structure: str,  # Dot-bracket of the wild type
     origin: np.ndarray,  # As of `align_variant`
 ) -> float:  # kcal/mol; NaN if a deletion leaves a terminal loop of fewer than three nucleotides
-    "Compute the energy of a variant in the structure of its wild type; the partner of a deleted nucleotide is unpaired."
+    "Compute the energy of a variant in the fold of its wild type; whose partner was deleted is unpaired."
     partner, here = pair_table(structure), {k: j for j, k in enumerate(origin) if k >= 0}
     bracket = lambda k: '(' if partner[k] > k else ')'
     kept = ''.join(bracket(k) if k >= 0 and partner[k] in here else '.' for k in origin)
