@@ -1,10 +1,10 @@
 """Measure the generator.
 
-usage: MIRNBDEV_DATA=... python benchmarks/generator.py alternatives|rates|control|simulated|cost
+usage: MIRNBDEV_DATA=... python benchmarks/generator.py alternatives|sureness|rates|control|simulated|cost
 
 Each command prints tables and writes them into benchmarks/results/, where the generator's page finds them. Trained
 networks are kept in out/generators/ and used again. Intervals: 95 %, over resampled clusters of relatives. On one core:
-alternatives an hour, rates 40 minutes, simulated 30, control five, cost one.
+alternatives an hour, rates 40 minutes, simulated 30, sureness 20, control five, cost one.
 """
 
 import time
@@ -27,12 +27,15 @@ from common import (
     words,
     write,
 )
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from mirnbdev import sets
 from mirnbdev.cnn import Detector
 from mirnbdev.cvae import GeneratorConfig
 from mirnbdev.encoding import column_word, encode, word_array
+from mirnbdev.factors import factor_table
 from mirnbdev.generator import Generator, Samples, recall_table
 from mirnbdev.hairpin import refold
 from mirnbdev.scorecard import scorecard
@@ -94,6 +97,30 @@ def alternatives():
     write('alternatives', card.summary())
     ratios = card.factors.value.unstack('set')[list(card.table.index.unique('set'))]
     write('alternatives_factors', ratios.round(2))
+
+
+# ---- how sure a fold is
+
+SURE = ['mfe_frequency', 'pairing_entropy', 'ensemble_diversity']  # Factors that say how sure a fold is
+
+
+def sureness_of(hairpins, n_jobs=-1):
+    "The factors of `SURE`, put on one scale: shares as log odds."
+    t = factor_table(hairpins, SURE, n_jobs)
+    p = t.mfe_frequency.clip(1e-6, 1 - 1e-6)
+    return t.assign(mfe_frequency=np.log(p / (1 - p)))
+
+
+def sureness():
+    "Samples chosen so that their folds are as sure as those of training precursors, beside samples as they come."
+    samples, train = Generator.load().sample(2 * N, seed=1).designed, precursors('train')
+    like = [train[i] for i in np.random.default_rng(0).permutation(len(train))[:N]]
+    wanted, own = sureness_of(like), sureness_of(samples)
+    distance = cdist((wanted - wanted.mean()) / wanted.std(), (own - wanted.mean()) / wanted.std())
+    chosen = linear_sum_assignment(distance)[1]
+    card = scorecard({'as they come': samples[:N], 'as sure as nature': [samples[i] for i in chosen]}, n_jobs=-1)
+    write('sureness', card.summary())
+    write('sureness_factors', card.factors.value.unstack('set')[list(card.table.index.unique('set'))].round(2))
 
 
 # ---- rate and distortion
@@ -201,7 +228,8 @@ def cost():
     write('generator_cost', pd.DataFrame(columns).round(2))
 
 
-COMMANDS = dict(cost=cost, alternatives=alternatives, rates=rates, control=control, simulated=simulated)
+COMMANDS = dict(cost=cost, alternatives=alternatives, sureness=sureness, rates=rates)
+COMMANDS |= dict(control=control, simulated=simulated)
 
 if __name__ == '__main__':
     main(COMMANDS, __doc__)
