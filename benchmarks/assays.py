@@ -35,7 +35,7 @@ from mirnbdev.generator import Generator
 from mirnbdev.hairpin import NUCLEOTIDES, Hairpin, Record, energy_model, fold, fold_many, pair_table
 from mirnbdev.processing import Processing
 from mirnbdev.saliency import METHODS, attribute
-from mirnbdev.variants import energy_in_fold, mean_rank
+from mirnbdev.variants import energy_in_fold, known_motifs, mean_rank
 
 KEPT = Path('out/assays')
 WILD_TYPE = 'UGCCAGUCUCUAGGUCCCUGAGACCCUUUAACCUGUGAGGACAUCCAGGGUCACAGGUGAGGUUCUUGGGAGCCUGGCGUCUGGCC'
@@ -590,6 +590,9 @@ def foreign():
 SPECIES = dict(cel='worm', dme='fly', mmu='mouse', nve='sea anemone', sme='planarian')
 
 
+OWN_MOTIFS, WITH_MOTIFS = 'motifs: at predicted cuts', 'our fixed combination and motifs'
+
+
 def processing_scores(d):
     "Name -> score of each hairpin, never trained on reads."
     h = list(d.hairpin)
@@ -599,9 +602,14 @@ def processing_scores(d):
     found['ensemble: -diversity'] = np.array([-r[5] for r in rows])
     motifs = d[['basal_UG', 'apical_UGU', 'GHG', 'CNNC']].fillna(0).sum(axis=1)
     found['motifs: how many of four'] = motifs.to_numpy()
-    found['cuts: processing'] = Processing.load().predict(h).processing.to_numpy()
-    instruments = SEEN, 'energy: -MFE', 'cuts: processing'
-    found['our fixed combination'] = mean_rank(pd.DataFrame({k: found[k] for k in instruments}))
+    arms = Processing.load().predict(h)
+    found['cuts: processing'] = arms.processing.to_numpy()
+    own = [known_motifs(x, r.start_5p - 1, r.end_3p) for x, r in zip(h, arms.itertuples())]
+    found[OWN_MOTIFS] = np.array([len(m) for m in own])
+    instruments = [SEEN, 'energy: -MFE', 'cuts: processing']
+    joined = lambda names: mean_rank(pd.DataFrame({k: found[k] for k in names}))
+    found['our fixed combination'] = joined(instruments)
+    found[WITH_MOTIFS] = joined([*instruments, OWN_MOTIFS])
     return found
 
 
@@ -620,7 +628,7 @@ def cleave():
     d = foreign()
     y, rows = (d.reads >= LEAST_READS).astype(int).to_numpy(), {}
     scores = processing_scores(d)
-    scores['our fixed combination, reads shuffled'] = scores['our fixed combination']
+    scores['our fixed combination and motifs, reads shuffled'] = scores[WITH_MOTIFS]
     groups = {k: np.ones(len(d), bool) for k in ('all', 'within species')}
     groups['held out'] = (d.side == 'test').to_numpy()
     groups |= {s: d.name.str.startswith(k).to_numpy() for k, s in SPECIES.items()}
