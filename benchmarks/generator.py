@@ -113,8 +113,8 @@ def sureness_of(hairpins, n_jobs=-1):
 
 def sureness():
     "Samples chosen so that their folds are as sure as those of training precursors, beside samples as they come."
-    samples, train = Generator.load().sample(2 * N, seed=1).designed, precursors('train')
-    like = [train[i] for i in np.random.default_rng(0).permutation(len(train))[:N]]
+    samples, train = Generator.load().sample(2 * N, seed=1).designed, sets.detection_records('train')
+    like = sets.fold_frame(train[train.label == 1].sample(N, random_state=0))
     wanted, own = sureness_of(like), sureness_of(samples)
     distance = cdist((wanted - wanted.mean()) / wanted.std(), (own - wanted.mean()) / wanted.std())
     chosen = linear_sum_assignment(distance)[1]
