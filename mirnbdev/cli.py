@@ -797,7 +797,7 @@ def _about_scan(source, scan, region, hits, max_hits):
     most = f', the {max_hits} most probable' if max_hits is not None else ''
     place = Path(source).name.removesuffix('.gz') + (f', {region}' if region else '')
     return _one_line(
-        f'{place}: {len(hits)} hits{most}, of probability {scan.cutoff.probability:.6g} or more '
+        f'{place}: {len(hits)} hit{"s" * (len(hits) != 1)}{most}, of probability {scan.cutoff.probability:.6g} or more '
         f'({scan.cutoff.reason}); posterior at a prevalence of {scan.prevalence:g}; mirnbdev {__version__}'
     )
 

@@ -259,7 +259,7 @@ def scan_piece(
         hairpins = [f.hairpin for f, _ in kept]
         cut = processing.answers(hairpins, 'cpu') if processing and kept else [None] * len(kept)
     place = lambda f: (f.start, f.end, f.strand, f.hairpin.sequence, f.hairpin.structure, f.hairpin.mfe)
-    return [[*place(f), x, *_arms_in_record(f, a)] for (f, x), a in zip(kept, cut)]
+    return [[*place(f), round(x, 6), *_arms_in_record(f, a)] for (f, x), a in zip(kept, cut)]
 
 # %% ../nbs/20_genome.ipynb #15cbe6ba
 def _file_hash(path):
@@ -523,7 +523,7 @@ def _hit(scan, r, row):
     h = Hairpin(f'{r.name}:{start}-{end}({strand})', sequence, structure, mfe)
     posterior = round(float(adjust_to_prevalence(p, scan.prevalence, scan.trained)), 6)
     arms = (tuple(x) if x else None for x in (five, three))
-    return Hit(r.name, start, end, strand, h, round(p, 6), posterior, *arms, sure)
+    return Hit(r.name, start, end, strand, h, p, posterior, *arms, sure)
 
 # %% ../nbs/20_genome.ipynb #dc302356
 def _merged(scan):
