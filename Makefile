@@ -83,5 +83,5 @@ $(VENV)/library: settings.ini setup.py pyproject.toml constraints.txt
 
 $(VENV)/dev: $(VENV)/library
 	@echo 'Installing what the tests and the book need ...'
-	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev,dask]'
 	@touch $@

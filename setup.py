@@ -23,6 +23,6 @@ setup(
     package_data={'mirnbdev': ['*.*', 'weights/*', 'splits/*', 'templates/*']},
     python_requires=f'>={cfg["min_python"]}',
     install_requires=cfg['requirements'].split(),
-    extras_require={'dev': cfg['dev_requirements'].split()},
+    extras_require={x: cfg[f'{x}_requirements'].split() for x in ('dev', 'dask')},
     entry_points={'console_scripts': ['mirnbdev=mirnbdev.__main__:main']},
 )

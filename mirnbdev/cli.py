@@ -5,18 +5,18 @@
 # %% auto #0
 __all__ = ['app', 'STATUS', 'train_app', 'Input', 'Images', 'Table', 'Iupac', 'Jobs', 'Model', 'Seed', 'SHOWN', 'ARMS',
            'DETECT_COLUMNS', 'WINDOW_COLUMNS', 'Windows', 'BothStrands', 'WithSequence', 'Sort', 'Genome', 'Hits',
-           'MinProbability', 'CallsPerMb', 'RegionOption', 'OneStrand', 'MaxHits', 'Prevalence', 'MINUTE', 'Label',
-           'Clade', 'Length', 'Gc', 'MfePerNt', 'Loop', 'Bulges', 'SIMULATED_ENDINGS', 'SIMULATED_FILES',
-           'SimulatedOutput', 'Number', 'Temperature', 'Strict', 'NoRepair', 'MinScore', 'Processed', 'Fixed', 'Design',
-           'Scored', 'ScoreOutput', 'ATTRIBUTION_COLUMNS', 'PAGE_RECORDS', 'EXPLAINED_FILES', 'ExplainedOutput',
-           'Method', 'Folder', 'VARIANT_FILES', 'Wanted', 'NAMED', 'LATENT_FILES', 'LatentOutput', 'Own', 'Simulated',
-           'Pos', 'Neg', 'Epochs', 'Device', 'FromShipped', 'say', 'naming', 'plain_errors', 'refuse_inputs',
-           'check_output', 'files_of_model', 'files_of_data', 'Row', 'RecordLog', 'read_records', 'fold_records',
-           'hairpins_in', 'fill_rows', 'write_npz', 'encode_command', 'detection_rows', 'in_record', 'window_rows',
-           'detect_command', 'scan_command', 'with_nearest', 'with_arms', 'simulate_command', 'read_designs',
-           'score_command', 'explain_command', 'asked_variants', 'variant_rows', 'variants_command', 'latent_rows',
-           'plot_latents', 'latent_command', 'report_command', 'resumable', 'training_data', 'model_folder',
-           'told_epochs', 'train_detector_command', 'train_generator_command']
+           'MinProbability', 'CallsPerMb', 'RegionOption', 'OneStrand', 'MaxHits', 'Prevalence', 'DaskAddress',
+           'MINUTE', 'Label', 'Clade', 'Length', 'Gc', 'MfePerNt', 'Loop', 'Bulges', 'SIMULATED_ENDINGS',
+           'SIMULATED_FILES', 'SimulatedOutput', 'Number', 'Temperature', 'Strict', 'NoRepair', 'MinScore', 'Processed',
+           'Fixed', 'Design', 'Scored', 'ScoreOutput', 'ATTRIBUTION_COLUMNS', 'PAGE_RECORDS', 'EXPLAINED_FILES',
+           'ExplainedOutput', 'Method', 'Folder', 'VARIANT_FILES', 'Wanted', 'NAMED', 'LATENT_FILES', 'LatentOutput',
+           'Own', 'Simulated', 'Pos', 'Neg', 'Epochs', 'Device', 'FromShipped', 'say', 'naming', 'plain_errors',
+           'refuse_inputs', 'check_output', 'files_of_model', 'files_of_data', 'Row', 'RecordLog', 'read_records',
+           'fold_records', 'hairpins_in', 'fill_rows', 'write_npz', 'encode_command', 'detection_rows', 'in_record',
+           'window_rows', 'detect_command', 'scan_command', 'with_nearest', 'with_arms', 'simulate_command',
+           'read_designs', 'score_command', 'explain_command', 'asked_variants', 'variant_rows', 'variants_command',
+           'latent_rows', 'plot_latents', 'latent_command', 'report_command', 'resumable', 'training_data',
+           'model_folder', 'told_epochs', 'train_detector_command', 'train_generator_command']
 
 # %% ../nbs/21_cli.ipynb #5b697184
 import os
@@ -730,6 +730,10 @@ RegionOption = Annotated[
 OneStrand = Annotated[bool, typer.Option('--both-strands/--one-strand', help='Look at the reverse complement too?')]
 MaxHits = Annotated[int | None, typer.Option('--max-hits', min=1, help='Keep the most probable.')]
 Prevalence = Annotated[float, typer.Option('--prevalence', help='Share of precursors, for the posterior.')]
+DaskAddress = Annotated[
+    str | None,
+    typer.Option('--dask', metavar='ADDRESS', help='Let the workers of this Dask scheduler scan, not --jobs.'),
+]
 
 # %% ../nbs/21_cli.ipynb #b84db7fe
 def _state_of(output, ending):
@@ -793,12 +797,12 @@ def _about_scan(source, scan, region, hits, max_hits):
     most = f', the {max_hits} most probable' if max_hits is not None else ''
     place = Path(source).name.removesuffix('.gz') + (f', {region}' if region else '')
     return _one_line(
-        f'{place}: {len(hits)} hits{most}, of probability {scan.cutoff.probability:.6g} or more '
+        f'{place}: {len(hits)} hit{"s" * (len(hits) != 1)}{most}, of probability {scan.cutoff.probability:.6g} or more '
         f'({scan.cutoff.reason}); posterior at a prevalence of {scan.prevalence:g}; mirnbdev {__version__}'
     )
 
 # %% ../nbs/21_cli.ipynb #8600f987
-def _scan_to(scan, source, output, ending, region, jobs, max_hits):
+def _scan_to(scan, source, output, ending, region, jobs, max_hits, dask):
     "Run a scan, write its hits, and give the problems of its records."
     from mirnbdev.genome import run_scan
 
@@ -809,7 +813,7 @@ def _scan_to(scan, source, output, ending, region, jobs, max_hits):
     for p in problems:
         say(p)
     with _bases(scan.bases(total), scan.bases(todo)) as watch:
-        hits = list(run_scan(scan, jobs, watch, max_hits))
+        hits = list(run_scan(scan, jobs, watch, max_hits, dask))
     about = _about_scan(source, scan, region, hits, max_hits)
     _write_scan(hits, output, ending, about, scan.cutoff.probability)
     say(about)
@@ -831,6 +835,8 @@ overlap by more than half the most probable stays. The posterior is the probabil
 What is finished is kept beside the output, in OUTPUT.scan or in the folder's scan.state, until the scan ends. When
 stopped, the same command goes on, and writes the same files.
 
+With --dask the pieces go to a Dask cluster; its workers need mirnbdev[dask] in the same version, and no common disk.
+
 Example: mirnbdev scan genome.fa.gz -o hits.bed
 """  # the help of `scan`
 
@@ -848,6 +854,7 @@ def scan_command(
     max_hits: MaxHits = None,
     prevalence: Prevalence = 0.001,
     jobs: Jobs = -1,
+    dask: DaskAddress = None,
 ):
     "Scan a genome for microRNA precursors."
     files_read = [source, *files_of_model(model), *files_of_model(None)]
@@ -861,7 +868,7 @@ def scan_command(
     with _going_on(state):
         asked = min_probability, calls_per_mb, region, both_strands, state, prevalence
         with prepared(source, Detector.load(model), None, *asked) as scan:
-            problems = _scan_to(scan, source, output, ending, region, jobs, max_hits)
+            problems = _scan_to(scan, source, output, ending, region, jobs, max_hits, dask)
         if state:
             shutil.rmtree(state)
     if problems:

@@ -6,8 +6,9 @@
 __all__ = ['NUCLEOTIDES', 'IUPAC', 'FOLD_LIMIT', 'IMPOSSIBLE', 'TURNER', 'PUZZLER_LIMIT', 'COLOURS', 'UNREADABLE',
            'check_letters', 'pair_table', 'Hairpin', 'list_hairpins', 'normalise', 'reverse_complement', 'energy_model',
            'fold', 'structure_energy', 'Record', 'Failed', 'chunks', 'in_processes', 'fold_many', 'refold', 'pair_f1',
-           'axis', 'is_single_hairpin', 'Arms', 'arms', 'layout', 'printable', 'short_name', 'draw', 'read_lines',
-           'read_fasta', 'open_whole', 'write_fasta', 'read_dot_bracket', 'write_dot_bracket']
+           'axis', 'is_single_hairpin', 'Arms', 'arms', 'layout', 'printable', 'short_name', 'draw', 'open_bytes',
+           'read_lines', 'split_header', 'read_fasta', 'open_whole', 'write_fasta', 'read_dot_bracket',
+           'write_dot_bracket']
 
 # %% ../nbs/00_hairpin.ipynb #4ae05554
 import gzip
@@ -28,7 +29,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from secrets import token_hex
 from string import ascii_lowercase, ascii_uppercase
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -479,12 +480,12 @@ def _ends(xy):
 _CONTROL = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')  # what a drawing, a page or a table cannot hold
 UNREADABLE = '\N{REPLACEMENT CHARACTER}'  # stands for a letter that could not be read
 
-
+# %% ../nbs/00_hairpin.ipynb #851fc7b1
 def printable(text: str) -> str:
     "Replace letters that cannot be printed, also marks that turn the text around."
     return ''.join(c if c.isprintable() else UNREADABLE for c in text)
 
-
+# %% ../nbs/00_hairpin.ipynb #f7580be3
 def short_name(
     name: str,
     most: int = 60,  # Letters
@@ -496,7 +497,7 @@ def short_name(
 # %% ../nbs/00_hairpin.ipynb #851c5544
 _CAPTION_WIDTH = 480  # units; a drawing that is wider is shrunk on a page, its caption is not
 
-
+# %% ../nbs/00_hairpin.ipynb #86e7ec61
 def _page(w, h, width, head, body):
     "SVG of a drawing of `w` x `h` units, at most `width` pixels wide, below its caption."
     return (
@@ -505,7 +506,7 @@ def _page(w, h, width, head, body):
         f'<rect width="100%" height="100%" fill="white"/>{head}{body}</svg>'
     )
 
-
+# %% ../nbs/00_hairpin.ipynb #dca2c8fc
 def _caption(title, scale, size):
     "SVG of a title, and of the colour scale below it, `size` times as large as letters of nucleotides ask for."
     text = f'<text x="4" y="11" font-size="10" text-anchor="start">{escape(title)}</text>'
@@ -567,8 +568,10 @@ def _check_text(head, source):
 _HEAD = 512  # bytes that tell what a file is; a tar archive shows itself in the first 262
 
 # %% ../nbs/00_hairpin.ipynb #748ae60b
-def _open_bytes(source):
-    "Open a path, or standard input for '-', and unpack gzip."
+def open_bytes(
+    source: str | Path,  # A file, plain or gzip; '-' is standard input
+) -> BinaryIO:
+    "Open a file for its bytes, and unpack gzip; what is no text raises a `ValueError`."
     if str(source) != '-':
         raw = open(source, 'rb')
     elif (raw := getattr(sys.stdin, 'buffer', None)) is None:
@@ -587,7 +590,7 @@ def read_lines(
     "Read the lines of a text as a stream; a file that is damaged or no text raises a `ValueError`."
     k, record = 0, 'the first record'
     try:
-        with io.TextIOWrapper(_open_bytes(source), 'utf-8', 'replace') as f:
+        with io.TextIOWrapper(open_bytes(source), 'utf-8', 'replace') as f:
             for k, line in enumerate(f, 1):
                 line = line.strip().lstrip('\ufeff')  # a byte-order mark, also in the midst of joined files
                 if line.startswith('>'):
@@ -599,8 +602,10 @@ def read_lines(
         raise ValueError(f'{source}: damaged gzip file, in {record} (line {k + 1}; {e})') from None
 
 # %% ../nbs/00_hairpin.ipynb #77ff0047
-def _name(header):
-    "Split the header of a record, without '>', into name and description."
+def split_header(
+    header: str,  # Without '>'
+) -> tuple[str, str]:  # Name, description
+    "Split the header of a FASTA record."
     name, _, rest = header.lstrip(' \t').replace('\t', ' ').partition(' ')
     return _CONTROL.sub(UNREADABLE, name), rest.strip()
 
@@ -610,7 +615,9 @@ def read_fasta(
 ) -> Iterator[Record]:  # A record without a name is called record_<number>
     "Read FASTA records as a stream; a file that is no FASTA raises a `ValueError`."
     n, header, parts = 0, None, []
-    record = lambda: Record(_name(header)[0] or f'record_{n}', normalise(''.join(parts)), _name(header)[1])
+    record = lambda: Record(
+        split_header(header)[0] or f'record_{n}', normalise(''.join(parts)), split_header(header)[1]
+    )
     for k, line in read_lines(source):
         if line.startswith('>'):
             if n:
@@ -719,7 +726,7 @@ def read_dot_bracket(
         if (line.startswith('>') or sequence and name is None and line.isalpha()) and (sequence or name is not None):
             raise ValueError(f'{path}: line {k} begins another record, but {called()} has no structure yet')
         elif line.startswith('>'):
-            name = _name(line[1:])[0]
+            name = split_header(line[1:])[0]
         elif line.isalpha():
             sequence += line
         elif m := _STRUCTURE.fullmatch(line):

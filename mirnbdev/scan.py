@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SPAN', 'MIN_PAIRS', 'FLANK', 'PIECE', 'TASK', 'MARGIN', 'SCORED', 'RECORDS', 'local_structures', 'LocalStem', 'stems',
-           'best_stems', 'Found', 'keep_first', 'keep_lowest', 'Piece', 'pieces', 'excise', 'find_in_piece',
-           'find_many', 'find_hairpins', 'Scanned', 'scan_many', 'scan']
+           'best_stems', 'Found', 'keep_first', 'keep_lowest', 'Piece', 'overlapping', 'pieces', 'excise',
+           'find_in_piece', 'find_many', 'find_hairpins', 'Scanned', 'scan_many', 'scan']
 
 # %% ../nbs/03_scan.ipynb #3c13956a
 import re
@@ -173,6 +173,18 @@ class Piece(NamedTuple):
     last: int  # .. up to here
 
 # %% ../nbs/03_scan.ipynb #d1ee7ca0
+def overlapping(
+    first: int,
+    last: int,  # First position behind
+    span: int = SPAN,  # Longest distance of two paired nucleotides, nt
+    size: int | None = None,  # nt a part answers for; None: `PIECE`
+) -> Iterator[tuple[int, int, int, int]]:  # It lies from .. to ..; it answers for .. to ..
+    "Cut a stretch of sequence into parts that see a margin on either side."
+    size = size or PIECE
+    for i in range(first, last, size):
+        yield max(first, i - MARGIN * span), min(last, i + size + MARGIN * span), i, min(last, i + size)
+
+# %% ../nbs/03_scan.ipynb #7f62c6c6
 def pieces(
     r: Record,
     span: int = SPAN,  # Longest distance of two paired nucleotides, nt
@@ -186,9 +198,8 @@ def pieces(
     for strand, s in (('+', text), ('-', reverse_complement(text)))[: 1 + both_strands]:
         known = [m.span() for m in re.finditer('[ACGU]+', s)]
         for a, b in known or [(0, 1)]:  # nothing is known: one letter keeps the record's place
-            for i in range(a, b, PIECE):
-                low, high = max(a, i - MARGIN * span), min(b, i + PIECE + MARGIN * span)
-                yield Piece(r.name, strand, len(s), s[low:high], low, i, i + PIECE)
+            for low, high, i, j in overlapping(a, b, span):
+                yield Piece(r.name, strand, len(s), s[low:high], low, i, j)
 
 # %% ../nbs/03_scan.ipynb #f7fc3fbb
 def excise(
@@ -242,10 +253,7 @@ def _tasks(numbered):
 # %% ../nbs/03_scan.ipynb #2d003755
 def _find_in_task(task, **rules):
     "Find the hairpins of numbered pieces; also how many nucleotides each piece answers for."
-    return [
-        (n, p, 0) if isinstance(p, Failed) else (n, find_in_piece(p, **rules), min(p.last, p.length) - p.first)
-        for n, p in task
-    ]
+    return [(n, p, 0) if isinstance(p, Failed) else (n, find_in_piece(p, **rules), p.last - p.first) for n, p in task]
 
 # %% ../nbs/03_scan.ipynb #d72d1b19
 def _watched(done, watch):
