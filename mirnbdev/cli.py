@@ -1513,6 +1513,14 @@ def _write_variants(rows, shown, path):
     return n
 
 # %% ../nbs/21_cli.ipynb #9aae5a42
+def _both_models(model):
+    "The detector, and the network of the cuts."
+    from mirnbdev.cnn import Detector
+    from mirnbdev.processing import Processing
+
+    return Detector.load(model), Processing.load()
+
+# %% ../nbs/21_cli.ipynb #a859920f
 @app.command('variants', epilog=STATUS)
 @plain_errors
 def variants_command(
@@ -1526,9 +1534,9 @@ def variants_command(
     """Mutate hairpins: what changes in fold, score and cuts?
 
     Each variant is folded anew. The table, variants.tsv, says how the detector's logit, the energy, the structure, the
-    probabilities of the four cuts and the predicted arms change, and which known motifs are gained or lost. The page,
-    variants.html, shows them as heat maps, position by letter. In a folder that is used again the table, the page and
-    the numbered pictures (pictures/01_NAME.png) are replaced.
+    probabilities of the four cuts and the predicted arms change, and which known motifs are gained or lost; rank, 0 to
+    1, joins what follows measured maturation best. The page, variants.html, shows heat maps, position by letter. In a
+    folder that is used again the table, the page and the numbered pictures (pictures/01_NAME.png) are replaced.
 
     Example: mirnbdev variants hairpins.fa -o variants --variants 'U15A U15A,A58U'
     """
@@ -1536,11 +1544,7 @@ def variants_command(
     check_output(output, (), read, VARIANT_FILES, '.png')
     if source == variants == '-':
         _refuse('standard input', 'holds the sequences or the variants, not both')
-    wanted = asked_variants(variants)
-    from mirnbdev.cnn import Detector
-    from mirnbdev.processing import Processing
-
-    log, shown, models = RecordLog(), [], (Detector.load(model), Processing.load())
+    wanted, models, log, shown = asked_variants(variants), _both_models(model), RecordLog(), []
     with tqdm(unit=' variants', disable=None) as bar:
         rows = map(log.row, fold_many(read_records(source, log), iupac=iupac, errors='keep'))
         n = _write_variants(variant_rows(rows, wanted, _measured(models, jobs, shown, bar), log), shown, output)

@@ -739,11 +739,11 @@ PAGE_HITS = 100  # hits that the page draws
 
 def _ringed(h):
     "Draw the hairpin of a hit with its predicted arms ringed."
-    from mirnbdev.templates import ring_nucleotides
+    from mirnbdev.templates import ring_nucleotides, without_title
 
     arms = [x for x in (h.mature_5p, h.mature_3p) if x]
     at = (lambda k: k - h.start) if h.strand == '+' else (lambda k: h.end - k)
-    return ring_nucleotides(draw(h.hairpin), (), [at(k) for a, b in arms for k in range(a, b + 1)])
+    return without_title(ring_nucleotides(draw(h.hairpin), (), [at(k) for a, b in arms for k in range(a, b + 1)]))
 
 # %% ../nbs/20_genome.ipynb #49f845dd
 def _entry(n, h):
