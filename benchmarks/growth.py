@@ -49,17 +49,20 @@ RECORDS = {
 SCAN = 'scan {n}.fa -o {n}.bed -j {jobs}'
 
 
-def run(command, folder):
-    "Wall and CPU seconds and peak MB of a command's process; CPU with its children's."
-    argv = [str(Path(sys.executable).with_name('mirnbdev')), *command.split()]
+def measured(argv, folder):
+    "Wall and CPU seconds and peak MB of a process; CPU with its children's."
     start = time.perf_counter()
     p = subprocess.Popen(argv, cwd=folder, env=os.environ | {'OMP_NUM_THREADS': '1'}, stderr=subprocess.DEVNULL)
     _, status, used = os.wait4(p.pid, 0)
     p.returncode = os.waitstatus_to_exitcode(status)
-    assert p.returncode == 0, (command, p.returncode)
-    return dict(
-        wall=time.perf_counter() - start, CPU=used.ru_utime + used.ru_stime, **{'peak MB': used.ru_maxrss / 1024}
-    )
+    assert p.returncode == 0, (argv, p.returncode)
+    seconds = {'wall': time.perf_counter() - start, 'CPU': used.ru_utime + used.ru_stime}
+    return seconds | {'peak MB': used.ru_maxrss / 1024}
+
+
+def run(command, folder):
+    "Run a command of `mirnbdev`."
+    return measured([str(Path(sys.executable).with_name('mirnbdev')), *command.split()], folder)
 
 
 def made_sequence(n, path):
@@ -126,12 +129,11 @@ def scan_growth():
     write('growth_scan', with_ratios(runs, start).rename_axis('nt'))
 
 
-def finish_all_but_one(path, folder):
-    "Lay down the state of a scan, and mark all pieces but the last as finished without a hit."
-    with genome.prepared(path, state=folder) as s:
+def lay(n):
+    "Lay down the state of a scan of `n` nt in this folder, and mark all pieces but the last as finished without a hit."
+    with genome.prepared(f'{n}.fa', state=f'{n}.bed.scan') as s:
         for k in s.todo[:-1]:
             genome._keep_part(s.folder, k, [])
-        return len(s.places)
 
 
 def memory():
@@ -141,33 +143,16 @@ def memory():
         for n in LENGTHS:
             path = Path(folder, f'{n}.fa')
             made_sequence(n, path)
-            command = [sys.executable, __file__, 'lay', str(n)]
-            stored = peak(command, folder)
-            rows[n] = {'pieces': pieces_of(n), 'storing, MB': stored, 'scan, MB': run(scan_one(n), folder)['peak MB']}
+            stored = measured([sys.executable, __file__, 'lay', str(n)], folder)
+            on = run(SCAN.format(n=n, jobs=1), folder)  # goes on from there
+            rows[n] = {'pieces': pieces_of(n), 'storing, MB': stored['peak MB'], 'scan, MB': on['peak MB']}
             path.unlink()
     write('growth_memory', pd.DataFrame(rows).T.rename_axis('nt').round(0).astype(int))
-
-
-def scan_one(n):
-    "The command that goes on with the laid state."
-    return SCAN.format(n=n, jobs=1)
 
 
 def pieces_of(n):
     "Pieces of a record without unknown letters, both strands."
     return len(list(genome.cut_places(genome.Stored(0, 'made', 0, n, [[0, n]]))))
-
-
-def peak(command, folder):
-    "Peak MB of a process."
-    _, status, used = os.wait4(subprocess.Popen(command, cwd=folder).pid, 0)
-    assert status == 0, command
-    return used.ru_maxrss / 1024
-
-
-def lay(n):
-    "Lay down the state of a scan of `n` nt in this folder."
-    finish_all_but_one(f'{n}.fa', f'{n}.bed.scan')
 
 
 def processes():
