@@ -1,6 +1,6 @@
 """How well does scanning find precursors, how many false calls does it make, and how fast is it?
 
-usage: MIRNBDEV_DATA=... python benchmarks/scan.py rules|speed|candidates|thresholds|genome [chunks]
+usage: MIRNBDEV_DATA=... python benchmarks/scan.py rules|speed|candidates|train|thresholds|genome [chunks]
 
 rules: the 379 precursors of Bell and Hendrix (2021) with their neighbours, and 200 random windows of chromosome 21, by
 the rules as they stand and with one number changed; a few minutes. speed: 60 kb of chromosome 21 on one core, in one
@@ -8,7 +8,9 @@ piece and in thirteen.
 
 candidates: fold and score chromosome 21, shuffled and as it is, and held-out precursors planted into shuffled sequence;
 100 kb at a time, two minutes each, kept in out/genome, so that it may be stopped. `chunks`: how many of each kind.
-thresholds: probabilities at which shuffled sequence gives so many calls per Mb; written into the detector's card.
+train: weights for scanning, fine-tuned on candidates of the training side; kept only if they find more animals of the
+validation side at ten calls per Mb. Needs `candidates` first, and some ten minutes.
+thresholds: probabilities at which shuffled sequence gives so many calls per Mb; written into the cards.
 genome: the tables of the page, from what is kept in out/genome.
 """
 
@@ -131,6 +133,7 @@ OURS = next(iter(NETWORKS))
 KEPT = Path('out/genome')
 CHUNK, BLOCK = 100_000, 10_000  # nt that are kept in one file; nt that are shuffled together
 CHOSEN, REPORTED = range(12), range(24, 12, -1)  # Chunks that are shuffled for the thresholds, and for the tables
+TAUGHT = 12  # Chunk that is shuffled to train on
 NATURAL = [12, 13, *chain(*zip(range(14, 25), range(11, 0, -1)))]  # As they are; the first two hold three precursors
 SHUFFLED, NATURE, PLANTED = 'shuffled', 'chromosome', 'planted'
 LEARNED, CHECKED = 'planted-train', 'planted-validation'  # Planted precursors of the other two sides
@@ -188,6 +191,7 @@ CLADES = ('Mammalia', 'Vertebrata', 'Arthropoda', 'Nematoda', 'Viridiplantae')
 ANIMALS, PLANTS = CLADES[:-1], CLADES[-1]
 REAL = 'real flanks'
 EACH, BESIDE = 100, 300  # Precursors of a clade; nt of shuffled sequence on each side, out of reach of what lies beyond
+NEAR, SHORT = 60, 500  # nt on each side of precursors to train on; nt that are shuffled for them
 
 
 class Planted(NamedTuple):
@@ -207,11 +211,34 @@ def shuffled_part(i):
     return shuffled(REPORTED[i % 2])[i * 997 % (CHUNK - 2 * BESIDE) :]
 
 
-def plant(row, i, sequence=None, group=None, around=shuffled_part):
+def shuffled_anew(split):
+    "What gives short parts of the chromosome in an order that no chunk has, nor the other side."
+    part = lambda i: read_region()[0][i * 9973 % (len(read_region()[0]) - SHORT) :][:SHORT]
+    return lambda i: dinucleotide_shuffle(part(i), f'{split} {i}')
+
+
+class Side(NamedTuple):
+    "Which precursors are planted, how many of a clade, and into what."
+
+    split: str
+    each: int
+    around: Callable  # Number -> shuffled sequence
+    beside: int  # nt of it on each side
+
+
+PLANTS_OF = {
+    PLANTED: Side('test', EACH, shuffled_part, BESIDE),
+    LEARNED: Side('train', 80, shuffled_anew('train'), NEAR),
+    CHECKED: Side('validation', 40, shuffled_anew('validation'), NEAR),
+}
+
+
+def plant(row, i, kind, sequence=None, group=None):
     "Put a precursor, with its flanks if `sequence` holds them, into shuffled sequence."
-    sequence, around = sequence or row.sequence, around(i)
-    text = around[:BESIDE] + sequence + around[BESIDE : 2 * BESIDE]
-    first = BESIDE + sequence.find(row.sequence)
+    sequence, n = sequence or row.sequence, PLANTS_OF[kind].beside
+    around = PLANTS_OF[kind].around(i)
+    text = around[:n] + sequence + around[n : 2 * n]
+    first = n + sequence.find(row.sequence)
     places = [(row.start_5p, row.end_5p), (row.start_3p, row.end_3p)]
     arms = [(first + a + 1, first + b) for a, b in places if not pd.isna(a)]
     return Planted(row.accession, group or row.group, row.cluster, text, first + 1, first + len(row.sequence), arms)
@@ -224,48 +251,26 @@ def side(split):
     return d[(d.split == split) & d.sequence.str.fullmatch('[ACGU]+')].set_index('accession', drop=False)
 
 
-def plant_clade(clade, split, n, around):
+def plant_clade(clade, kind):
     "A random sample of the precursors of a clade."
-    d = side(split)
-    d = d[d.group == clade].sample(n, random_state=0)
-    return [plant(row, i, around=around) for i, row in enumerate(d.itertuples(index=False))]
+    d = side(PLANTS_OF[kind].split)
+    d = d[d.group == clade].sample(PLANTS_OF[kind].each, random_state=0)
+    return [plant(row, i, kind) for i, row in enumerate(d.itertuples(index=False))]
 
 
-def plant_with_flanks(split, around):
+def plant_with_flanks(kind):
     "Precursors of Bell and Hendrix (2021) with their genomic neighbours."
+    d = side(PLANTS_OF[kind].split)
     rows = [line.split('\t') for line in data_file('cutsites/deepmircut_set.txt').read_text().splitlines()]
-    wide = {r[2]: r[11] for r in rows if '_x' not in r[0] and r[2] in side(split).index}
-    d = side(split).loc[list(wide)]
-    rows = [row for row in d.itertuples(index=False) if row.sequence in wide[row.accession]]
-    return [plant(row, i, wide[row.accession], REAL, around) for i, row in enumerate(rows)]
-
-
-class Side(NamedTuple):
-    "Which precursors are planted, how many of a clade, and into what."
-
-    split: str
-    each: int
-    around: Callable
-
-
-def shuffled_anew(split):
-    "What gives a block of the chromosome in an order that no chunk has, nor the other side."
-    first = lambda i: i % (len(read_region()[0]) // BLOCK) * BLOCK
-    return lambda i: dinucleotide_shuffle(read_region()[0][first(i) : first(i) + BLOCK], f'{split} {i}')
-
-
-PLANTS_OF = {
-    PLANTED: Side('test', EACH, shuffled_part),
-    LEARNED: Side('train', 150, shuffled_anew('train')),
-    CHECKED: Side('validation', 60, shuffled_anew('validation')),
-}
+    wide = {r[2]: r[11] for r in rows if '_x' not in r[0] and r[2] in d.index}
+    rows = [row for row in d.loc[list(wide)].itertuples(index=False) if row.sequence in wide[row.accession]]
+    return [plant(row, i, kind, wide[row.accession], REAL) for i, row in enumerate(rows)]
 
 
 @cache
 def planted(group, kind=PLANTED):
     "The planted precursors of a clade, or those with real flanks."
-    split, each, around = PLANTS_OF[kind]
-    return plant_with_flanks(split, around) if group == REAL else plant_clade(group, split, each, around)
+    return plant_with_flanks(kind) if group == REAL else plant_clade(group, kind)
 
 
 def file_of(group, kind=PLANTED):
@@ -406,11 +411,12 @@ def best(group, method=OURS, by=BY_ENERGY):
 
 # ---- second weights, for candidates as a scan cuts them
 
-SCAN_EPOCHS, KEPT_RECORDS = 12, 12  # Epochs at most; of the detector's training set one record of so many
+SCAN_EPOCHS, KEPT_RECORDS = 4, 48  # Epochs at most; of the detector's training set one record of so many
+TO_TRAIN = 0.8  # Of the shuffled chunk; the rest calibrates
 TRAINED_ON_CANDIDATES = (
     'the shipped detector, further trained on candidates of a scan: precursors of the training clusters planted into '
     'shuffled sequence, or with their neighbours (Bell and Hendrix 2021); what lies beside them; hairpins of human '
-    'chromosome 21; every twelfth record of the training set of the detector'
+    'chromosome 21; every 48th record of the training set of the detector'
 )
 SCANNER_LIMITS = (
     'For candidates of a scan, whose ends are not those of a precursor; hairpins one by one are for the detector. '
@@ -439,6 +445,13 @@ def natural_negatives():
     return d[(d.k * CHUNK + d.start - 1) // BLOCK % TRAINED_ON == 0].assign(label=0)
 
 
+def shuffled_negatives():
+    "Candidates of the shuffled chunk to train on: most of it, and the rest."
+    d = pd.read_csv(KEPT / f'{SHUFFLED}-{TAUGHT:02}.tsv.gz', sep='\t').assign(label=0)
+    to_train = d.start <= TO_TRAIN * CHUNK
+    return d[to_train], d[~to_train]
+
+
 def as_set(*tables):
     "Hairpins and labels."
     d = pd.concat(tables, ignore_index=True)
@@ -446,11 +459,15 @@ def as_set(*tables):
 
 
 def training_sides():
-    "What the scanner's weights are trained on, and what they are calibrated on."
+    "What the weights are trained on; what they are calibrated on."
+    keep_chunk(SHUFFLED, TAUGHT)
+    for kind in (LEARNED, CHECKED):
+        for group in (*CLADES, REAL):
+            keep_planted(group, kind)
     records = detection_records('train')[::KEPT_RECORDS]
-    old = fold_frame(records, n_jobs=1)
-    new, labels = as_set(*(labelled(g, LEARNED) for g in (*CLADES, REAL)), natural_negatives())
-    check = as_set(*(labelled(g, CHECKED) for g in (*CLADES, REAL)))
+    old, (shuffles, others) = fold_frame(records, n_jobs=1), shuffled_negatives()
+    new, labels = as_set(*(labelled(g, LEARNED) for g in (*CLADES, REAL)), natural_negatives(), shuffles)
+    check = as_set(*(labelled(g, CHECKED) for g in (*CLADES, REAL)), others)
     return [*new, *old], [*labels, *records.label], check
 
 
