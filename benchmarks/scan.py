@@ -1,6 +1,6 @@
 """How well does scanning find precursors, how many false calls does it make, and how fast is it?
 
-usage: MIRNBDEV_DATA=... python benchmarks/scan.py rules|speed|candidates|thresholds|genome [chunks]
+usage: MIRNBDEV_DATA=... python benchmarks/scan.py rules|speed|candidates|train|thresholds|genome [chunks]
 
 rules: the 379 precursors of Bell and Hendrix (2021) with their neighbours, and 200 random windows of chromosome 21, by
 the rules as they stand and with one number changed; a few minutes. speed: 60 kb of chromosome 21 on one core, in one
@@ -8,13 +8,16 @@ piece and in thirteen.
 
 candidates: fold and score chromosome 21, shuffled and as it is, and held-out precursors planted into shuffled sequence;
 100 kb at a time, two minutes each, kept in out/genome, so that it may be stopped. `chunks`: how many of each kind.
-thresholds: probabilities at which shuffled sequence gives so many calls per Mb; written into the detector's card.
+train: weights for scanning, fine-tuned on candidates of the training side; kept only if they find more animals of the
+validation side at ten calls per Mb. Needs `candidates` first, and some ten minutes.
+thresholds: probabilities at which shuffled sequence gives so many calls per Mb; written into the cards.
 genome: the tables of the page, from what is kept in out/genome.
 """
 
 import json
 import re
 import time
+from collections.abc import Callable
 from functools import cache, lru_cache
 from itertools import chain
 from pathlib import Path
@@ -118,13 +121,22 @@ def speed():
     )
 
 
+# ---- the weights that are compared; those that a scan uses come first
+
+SCANNER, PLAIN = Path(WEIGHTS) / 'scanner', 'our detector'
+NETWORKS = {'our weights for scanning': SCANNER} if SCANNER.exists() else {}
+NETWORKS |= {PLAIN: Path(WEIGHTS)}
+OURS = next(iter(NETWORKS))
+
 # ---- candidates of a chromosome, shuffled and as it is
 
 KEPT = Path('out/genome')
 CHUNK, BLOCK = 100_000, 10_000  # nt that are kept in one file; nt that are shuffled together
 CHOSEN, REPORTED = range(12), range(24, 12, -1)  # Chunks that are shuffled for the thresholds, and for the tables
+TAUGHT = 12  # Chunk that is shuffled to train on
 NATURAL = [12, 13, *chain(*zip(range(14, 25), range(11, 0, -1)))]  # As they are; the first two hold three precursors
 SHUFFLED, NATURE, PLANTED = 'shuffled', 'chromosome', 'planted'
+LEARNED, CHECKED = 'planted-train', 'planted-validation'  # Planted precursors of the other two sides
 TRAINED_ON = 6  # Negatives of the detector are from every sixth block: see benchmarks/splits.py
 
 
@@ -176,8 +188,10 @@ def keep_chunk(kind, k):
 # ---- precursors planted into shuffled sequence
 
 CLADES = ('Mammalia', 'Vertebrata', 'Arthropoda', 'Nematoda', 'Viridiplantae')
+ANIMALS, PLANTS = CLADES[:-1], CLADES[-1]
 REAL = 'real flanks'
 EACH, BESIDE = 100, 300  # Precursors of a clade; nt of shuffled sequence on each side, out of reach of what lies beyond
+NEAR, SHORT = 60, 500  # nt on each side of precursors to train on; nt that are shuffled for them
 
 
 class Planted(NamedTuple):
@@ -192,61 +206,98 @@ class Planted(NamedTuple):
     arms: list  # First and last position of each known mature microRNA
 
 
-def plant(row, i, sequence=None, group=None):
-    "Put a precursor, with its flanks if `sequence` holds them, into the shuffled chromosome."
-    sequence = sequence or row.sequence
-    around = shuffled(REPORTED[i % 2])[i * 997 % (CHUNK - 2 * BESIDE) :]
-    text = around[:BESIDE] + sequence + around[BESIDE : 2 * BESIDE]
-    first = BESIDE + sequence.find(row.sequence)
+def shuffled_part(i):
+    "Some shuffled sequence of the chunks for the tables."
+    return shuffled(REPORTED[i % 2])[i * 997 % (CHUNK - 2 * BESIDE) :]
+
+
+def shuffled_anew(split):
+    "What gives short parts of the chromosome in an order that no chunk has, nor the other side."
+    part = lambda i: read_region()[0][i * 9973 % (len(read_region()[0]) - SHORT) :][:SHORT]
+    return lambda i: dinucleotide_shuffle(part(i), f'{split} {i}')
+
+
+class Side(NamedTuple):
+    "Which precursors are planted, how many of a clade, and into what."
+
+    split: str
+    each: int
+    around: Callable  # Number -> shuffled sequence
+    beside: int  # nt of it on each side
+
+
+PLANTS_OF = {
+    PLANTED: Side('test', EACH, shuffled_part, BESIDE),
+    LEARNED: Side('train', 80, shuffled_anew('train'), NEAR),
+    CHECKED: Side('validation', 40, shuffled_anew('validation'), NEAR),
+}
+
+
+def plant(row, i, kind, sequence=None, group=None):
+    "Put a precursor, with its flanks if `sequence` holds them, into shuffled sequence."
+    sequence, n = sequence or row.sequence, PLANTS_OF[kind].beside
+    around = PLANTS_OF[kind].around(i)
+    text = around[:n] + sequence + around[n : 2 * n]
+    first = n + sequence.find(row.sequence)
     places = [(row.start_5p, row.end_5p), (row.start_3p, row.end_3p)]
     arms = [(first + a + 1, first + b) for a, b in places if not pd.isna(a)]
     return Planted(row.accession, group or row.group, row.cluster, text, first + 1, first + len(row.sequence), arms)
 
 
 @cache
-def held_out():
-    "miRBase's precursors of the test side, whose letters are known."
+def side(split):
+    "miRBase's precursors of one side, whose letters are known."
     d = read_mirbase()
-    return d[(d.split == 'test') & d.sequence.str.fullmatch('[ACGU]+')].set_index('accession', drop=False)
+    return d[(d.split == split) & d.sequence.str.fullmatch('[ACGU]+')].set_index('accession', drop=False)
 
 
-def plant_clade(clade):
-    "A random sample of the held-out precursors of a clade."
-    d = held_out()
-    d = d[d.group == clade].sample(EACH, random_state=0)
-    return [plant(row, i) for i, row in enumerate(d.itertuples(index=False))]
+def plant_clade(clade, kind):
+    "A random sample of the precursors of a clade."
+    d = side(PLANTS_OF[kind].split)
+    d = d[d.group == clade].sample(PLANTS_OF[kind].each, random_state=0)
+    return [plant(row, i, kind) for i, row in enumerate(d.itertuples(index=False))]
 
 
-def plant_with_flanks():
-    "Held-out precursors of Bell and Hendrix (2021) with their genomic neighbours."
+def plant_with_flanks(kind):
+    "Precursors of Bell and Hendrix (2021) with their genomic neighbours."
+    d = side(PLANTS_OF[kind].split)
     rows = [line.split('\t') for line in data_file('cutsites/deepmircut_set.txt').read_text().splitlines()]
-    wide = {r[2]: r[11] for r in rows if '_x' not in r[0] and r[2] in held_out().index}
-    d = held_out().loc[list(wide)]
-    rows = [row for row in d.itertuples(index=False) if row.sequence in wide[row.accession]]
-    return [plant(row, i, wide[row.accession], REAL) for i, row in enumerate(rows)]
+    wide = {r[2]: r[11] for r in rows if '_x' not in r[0] and r[2] in d.index}
+    rows = [row for row in d.loc[list(wide)].itertuples(index=False) if row.sequence in wide[row.accession]]
+    return [plant(row, i, kind, wide[row.accession], REAL) for i, row in enumerate(rows)]
 
 
 @cache
-def planted(group):
+def planted(group, kind=PLANTED):
     "The planted precursors of a clade, or those with real flanks."
-    return plant_with_flanks() if group == REAL else plant_clade(group)
+    return plant_with_flanks(kind) if group == REAL else plant_clade(group, kind)
 
 
-def keep_planted(group):
+def file_of(group, kind=PLANTED):
+    "Name of the file of a group of planted precursors."
+    return f'{kind}-{group.replace(" ", "-")}'
+
+
+def keep_planted(group, kind=PLANTED):
     "Candidates around each planted precursor, on its strand."
-    records = [Record(p.accession, p.text) for p in planted(group)]
-    keep(f'{PLANTED}-{group.replace(" ", "-")}', lambda: [f for r in records for f in all_candidates(r, False)])
+    records = [Record(p.accession, p.text) for p in planted(group, kind)]
+    keep(file_of(group, kind), lambda: [f for r in records for f in all_candidates(r, False)])
 
 
 # ---- the random forest, as in benchmarks/detector.py
 
-OURS, FOREST = 'our detector', 'random forest, 10 factors'
-FOREST_FILE = KEPT / 'forest.joblib'
+FOREST, FOREST_FILE = 'random forest, 10 factors', KEPT / 'forest.joblib'
 
 
 def methods():
     "What is compared; the forest only once it is trained."
-    return (OURS, FOREST) if FOREST_FILE.exists() else (OURS,)
+    return (*NETWORKS, FOREST) if FOREST_FILE.exists() else tuple(NETWORKS)
+
+
+@cache
+def network(method):
+    "The weights of a method."
+    return Detector.load(NETWORKS[method])
 
 
 def train_forest():
@@ -290,7 +341,7 @@ def hairpins_of(d):
 
 def without_overlaps(d, by=BY_ENERGY):
     "Of candidates that overlap by more than half, those with the lowest energy, or the highest logit."
-    rank = d.mfe if by == BY_ENERGY else -d.logit  # the library's own rule, with the logit in the energy's place
+    rank = d.mfe if by == BY_ENERGY else -d[OURS]  # the library's own rule, with the logit in the energy's place
     places = zip(d.index, d.sequence, d.structure, rank, d.start, d.end, d.strand)
     found = [scan.Found(Hairpin(str(i), s, t, r), *place) for i, s, t, r, *place in places]
     return d.loc[[int(f.hairpin.name) for f in scan.keep_lowest(found)]]
@@ -300,8 +351,10 @@ def without_overlaps(d, by=BY_ENERGY):
 def scored(name, by=BY_ENERGY):
     "Candidates of one file without overlaps, a column of scores a method."
     d = pd.read_csv(KEPT / f'{name}.tsv.gz', sep='\t')
+    d[PLAIN] = d.logit
+    if OURS != PLAIN:
+        d[OURS] = network(OURS).decision_function(hairpins_of(d))
     d = pd.concat(without_overlaps(x, by) for _, x in d.groupby('record', sort=False))
-    d[OURS] = d.logit
     if FOREST in methods() and by == BY_ENERGY:
         d[FOREST] = baseline().predict_proba(measure_factors(hairpins_of(d)))[:, 1]
     return d
@@ -342,13 +395,103 @@ def holds(f, arms):
     return covered(f, arms) >= COVERED and not any(a <= middle <= b for a, b in arms)
 
 
+def best_of(plants, d):
+    "The highest `score` of a hairpin that holds the mature microRNAs of each planted precursor; -inf: there is none."
+    found = {name: list(x.itertuples()) for name, x in d.groupby('record')}
+    held = lambda p: (f.score for f in found.get(p.accession, ()) if holds(f, p.arms))
+    return np.array([max(held(p), default=-np.inf) for p in plants])
+
+
 @cache
 def best(group, method=OURS, by=BY_ENERGY):
-    "The highest score of a hairpin that holds the mature microRNAs of each planted precursor; -inf: there is none."
-    d = scored(f'{PLANTED}-{group.replace(" ", "-")}', by)
-    found = {name: list(x.itertuples()) for name, x in d.assign(score=d[method]).groupby('record')}
-    held = lambda p: (f.score for f in found.get(p.accession, ()) if holds(f, p.arms))
-    return np.array([max(held(p), default=-np.inf) for p in planted(group)])
+    "The highest score of each planted precursor of the test side."
+    d = scored(file_of(group), by)
+    return best_of(planted(group), d.assign(score=d[method]))
+
+
+# ---- second weights, for candidates as a scan cuts them
+
+SCAN_EPOCHS, KEPT_RECORDS = 4, 48  # Epochs at most; of the detector's training set one record of so many
+TO_TRAIN = 0.8  # Of the shuffled chunk; the rest calibrates
+TRAINED_ON_CANDIDATES = (
+    'the shipped detector, further trained on candidates of a scan: precursors of the training clusters planted into '
+    'shuffled sequence, or with their neighbours (Bell and Hendrix 2021); what lies beside them; hairpins of human '
+    'chromosome 21; every 48th record of the training set of the detector'
+)
+SCANNER_LIMITS = (
+    'For candidates of a scan, whose ends are not those of a precursor; hairpins one by one are for the detector. '
+    'Thresholds are of one shuffled human chromosome: other backgrounds may score differently. Precursors whose '
+    'outermost pairs lie more than 120 nt apart are cut by the scan.'
+)
+
+
+def beside(f, p):
+    "Does a candidate lie outside a planted precursor?"
+    return f.end < p.start or f.start > p.end
+
+
+def labelled(group, kind):
+    "Candidates of planted precursors with a label: 1, they hold the mature microRNAs; 0, they lie beside them."
+    places = {p.accession: p for p in planted(group, kind)}
+    d = pd.read_csv(KEPT / f'{file_of(group, kind)}.tsv.gz', sep='\t')
+    rows = [(f, places[f.record]) for f in d.itertuples()]
+    d['label'] = [1 if holds(f, p.arms) else 0 if beside(f, p) else -1 for f, p in rows]
+    return d[d.label >= 0]
+
+
+def natural_negatives():
+    "Candidates of the chromosome in blocks from which the detector took negatives: the tables leave these out."
+    d = pd.concat(pd.read_csv(KEPT / f'{NATURE}-{k:02}.tsv.gz', sep='\t').assign(k=k) for k in NATURAL[:2])
+    return d[(d.k * CHUNK + d.start - 1) // BLOCK % TRAINED_ON == 0].assign(label=0)
+
+
+def shuffled_negatives():
+    "Candidates of the shuffled chunk to train on: most of it, and the rest."
+    d = pd.read_csv(KEPT / f'{SHUFFLED}-{TAUGHT:02}.tsv.gz', sep='\t').assign(label=0)
+    to_train = d.start <= TO_TRAIN * CHUNK
+    return d[to_train], d[~to_train]
+
+
+def as_set(*tables):
+    "Hairpins and labels."
+    d = pd.concat(tables, ignore_index=True)
+    return hairpins_of(d), d.label.to_numpy()
+
+
+def training_sides():
+    "What the weights are trained on; what they are calibrated on."
+    keep_chunk(SHUFFLED, TAUGHT)
+    for kind in (LEARNED, CHECKED):
+        for group in (*CLADES, REAL):
+            keep_planted(group, kind)
+    records = detection_records('train')[::KEPT_RECORDS]
+    old, (shuffles, others) = fold_frame(records, n_jobs=1), shuffled_negatives()
+    new, labels = as_set(*(labelled(g, LEARNED) for g in (*CLADES, REAL)), natural_negatives(), shuffles)
+    check = as_set(*(labelled(g, CHECKED) for g in (*CLADES, REAL)), others)
+    return [*new, *old], [*labels, *records.label], check
+
+
+def validation_recall(model):
+    "Planted precursors of the validation side that are found at ten calls per Mb, by group."
+    with_score = lambda d: d.assign(score=model.decision_function(hairpins_of(d)))
+    d, blocks = calls(SHUFFLED, CHOSEN)
+    least = tail_score_at(with_score(d).score.to_numpy(), len(blocks) * BLOCK / 1e6, 10)
+    best = {g: best_of(planted(g, CHECKED), with_score(scored(file_of(g, CHECKED)))) for g in (*CLADES, REAL)}
+    return pd.Series({g: (x >= least).mean() for g, x in best.items()})
+
+
+def train():
+    "Fine-tune the shipped detector on candidates; keep the weights if they find more animals of the validation side."
+    X, y, check = training_sides()
+    start = Detector.load()
+    model = Detector.load().set_params(epochs=SCAN_EPOCHS, warm_start=True).fit(X, y, check)
+    recall = pd.DataFrame({'before': validation_recall(start), 'after': validation_recall(model)})
+    print(model.history.round(4).to_string(), model.card['records'], recall.round(3), sep='\n')
+    if recall.after[[*ANIMALS]].mean() > recall.before[[*ANIMALS]].mean():
+        model.card |= dict(
+            trained_on=TRAINED_ON_CANDIDATES, limits=SCANNER_LIMITS, validation=recall.round(4).T.to_dict()
+        )
+        model.save(SCANNER)
 
 
 # ---- thresholds
@@ -374,19 +517,25 @@ def tail_score_at(scores, mb, rate):
 def shuffled_scores(chunks, method=OURS, by=BY_ENERGY):
     "Scores of the candidates of shuffled chunks, and how many Mb these are."
     d, blocks = calls(SHUFFLED, chunks, by)
-    return d[OURS if by == BY_PROBABILITY else method].to_numpy(), len(blocks) * BLOCK / 1e6
+    return d[method].to_numpy(), len(blocks) * BLOCK / 1e6
 
 
 def threshold(rate, method=OURS, by=BY_ENERGY):
     "The score that so many calls per Mb reach in the chunks that are there to choose it."
-    at = tail_score_at if method == OURS else score_at  # a forest's votes have no tail
+    at = tail_score_at if method in NETWORKS else score_at  # a forest's votes have no tail
     return at(*shuffled_scores(CHOSEN, method, by), rate)
 
 
 def thresholds():
-    "Write the thresholds into the card of the shipped detector, and nothing else."
-    model, path = Detector.load(), Path(WEIGHTS) / 'detector.json'
-    probability = lambda rate: round(float(model.probability(threshold(rate))), 6)
+    "Write the thresholds into the cards of the shipped weights, and nothing else."
+    for method in NETWORKS:
+        write_thresholds(method)
+
+
+def write_thresholds(method):
+    "Write the thresholds into one card."
+    path = NETWORKS[method] / 'detector.json'
+    probability = lambda rate: round(float(network(method).probability(threshold(rate, method))), 6)
     _, mb = shuffled_scores(CHOSEN)
     entry = dict(
         thresholds={str(rate): probability(rate) for rate in RATES},
@@ -401,7 +550,6 @@ def thresholds():
 
 # ---- tables
 
-ANIMALS, PLANTS = CLADES[:-1], CLADES[-1]
 EARLY = 6000  # Accession numbers up to here: of the first years of miRBase
 GROUPS = {'animals': ANIMALS, **{c: (c,) for c in ANIMALS}, 'plants': (PLANTS,), 'animals, real flanks': (REAL,)}
 
@@ -458,15 +606,18 @@ SETS = {
 }
 
 
+def own_logit(model):
+    "The logit at the threshold of a detector's card."
+    c, p = model.card['calibration'], model.threshold
+    return (np.log(p / (1 - p)) - c['intercept']) / c['slope']
+
+
 def rates():
     "Calls per Mb at each threshold, where it was chosen and elsewhere."
-    model, out = Detector.load(), {}
-    at = {(m, f'{r} a Mb'): threshold(r, m) for m in methods() for r in RATES}
-    c = model.card['calibration']
-    logit = (np.log(model.threshold / (1 - model.threshold)) - c['intercept']) / c['slope']
-    at[OURS, "the detector's own"] = logit
+    at, out = {(m, f'{r} a Mb'): threshold(r, m) for m in methods() for r in RATES}, {}
+    at[PLAIN, "the detector's own"] = own_logit(network(PLAIN))
     for (m, name), t in at.items():
-        p = model.probability(t) if m == OURS else t
+        p = network(m).probability(t) if m in NETWORKS else t
         out[m, name] = dict(probability=round(float(p), 4)) | {k: rate_of(*x, m, t) for k, x in SETS.items()}
     sizes = {k: f'{len(calls(*x)[1]) * BLOCK / 1e6:.2f}' for k, x in SETS.items()}
     out['', 'Mb'] = dict(probability='') | sizes
@@ -542,7 +693,7 @@ def false_of_chromosome():
 
 def precursors():
     "The annotated precursors of the chromosome: probability, rank, and calls per Mb down to it."
-    d, mb, model, out = chromosome(), len(calls(NATURE, tuple(NATURAL))[1]) * BLOCK / 1e6, Detector.load(), {}
+    d, mb, model, out = chromosome(), len(calls(NATURE, tuple(NATURAL))[1]) * BLOCK / 1e6, network(OURS), {}
     for name in annotated():
         rank = d.index[d.holds == name].min()
         above = d[: rank + 1]
@@ -612,7 +763,7 @@ KNOWN = 'ncrna'
 
 def false_calls():
     "What the false calls of the chromosome are, beside all its candidates, and found precursors."
-    false, least = false_of_chromosome(), Detector.load().card['range']['dinucleotide_entropy'][0]
+    false, least = false_of_chromosome(), network(PLAIN).card['range']['dinucleotide_entropy'][0]
     top = {f'calls, {r} a Mb': false[false[OURS] >= threshold(r)] for r in (10, TOP)}
     some = false.sample(min(len(false), 5000), random_state=0)
     shuffles = calls(SHUFFLED, REPORTED)[0]
@@ -623,7 +774,7 @@ def false_calls():
 
 def best_false():
     "The best false calls of the chromosome, to be drawn."
-    d, first, model = false_of_chromosome().head(DRAWN), read_region()[1], Detector.load()
+    d, first, model = false_of_chromosome().head(DRAWN), read_region()[1], network(OURS)
     t, known = kinds(d), read_candidates((KNOWN,))
     kin = kin_between(list(d.sequence), list(known.sequence))
     relatives = {i: known.family[j] for i, j in kin.tolist()}
@@ -648,7 +799,7 @@ def genome():
         write(f'genome_{make.__name__}', make())
 
 
-COMMANDS = dict(rules=rules, speed=speed, candidates=candidates, thresholds=thresholds, genome=genome)
+COMMANDS = dict(rules=rules, speed=speed, candidates=candidates, train=train, thresholds=thresholds, genome=genome)
 
 if __name__ == '__main__':
     main(COMMANDS, __doc__)
