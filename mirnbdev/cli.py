@@ -133,6 +133,15 @@ def _signal_status(e):
     return 128 + (e.args[0] if e.args else signal.SIGINT)
 
 # %% ../nbs/21_cli.ipynb #575b02c2
+def _forget_output():
+    "Throw away what standard output cannot take: Python would try again at its end, and complain."
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+# %% ../nbs/21_cli.ipynb #27672672
 def plain_errors(f):
     "Turn exceptions of the command `f` into one line and an exit status."
 
@@ -151,10 +160,11 @@ def plain_errors(f):
             say('interrupted; the output was not written')
             raise typer.Exit(_signal_status(e))
         except BrokenPipeError:  # the reader of a pipe has gone
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _forget_output()
             raise typer.Exit(1)
         except Exception as e:
             say(_reason(e))
+            _forget_output()
             raise typer.Exit(1)
 
     return command

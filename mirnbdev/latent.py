@@ -134,7 +134,7 @@ def _factor_axes():
     "Rows of three small plots, one for each core factor."
     import matplotlib.pyplot as plt
 
-    fig, axes = plt.subplots(-(-TIED // 3), 3, figsize=(7.5, 7.5), layout='constrained')
+    fig, axes = plt.subplots(-(-TIED // 3), 3, figsize=(7, 7), layout='constrained')
     for ax, factor in zip(axes.flat, CORE_FACTORS):
         ax.set_ylabel(factor_label(factor, unit=True), fontsize=9)
         ax.tick_params(labelsize=9)

@@ -1,6 +1,7 @@
 "Run `mirnbdev` as a user does, in this process or in one of its own: for tests of commands and of their pages."
 
 import csv
+import os
 import random
 import subprocess
 import sys
@@ -35,9 +36,9 @@ def call(*args, status=0, **options):
 def start(*args, status=0, stdin=b'', **options):
     "Run `mirnbdev` in a process of its own; it must end with `status`."
     command = [COMMAND, *map(str, args)]
-    r = subprocess.run(
-        command, input=stdin, stderr=subprocess.PIPE, timeout=300, **{'stdout': subprocess.PIPE} | options
-    )
+    plain = {k: v for k, v in os.environ.items() if k != 'PYTHONUNBUFFERED'}  # output is buffered, as users have it
+    options = dict(stdout=subprocess.PIPE, env=plain) | options
+    r = subprocess.run(command, input=stdin, stderr=subprocess.PIPE, timeout=300, **options)
     return check(Answer(r.returncode, (r.stdout or b'').decode(), r.stderr.decode()), status)
 
 
