@@ -35,7 +35,7 @@ from mirnbdev.generator import Generator
 from mirnbdev.hairpin import NUCLEOTIDES, Hairpin, Record, energy_model, fold, fold_many, pair_table
 from mirnbdev.processing import Processing
 from mirnbdev.saliency import METHODS, attribute
-from mirnbdev.variants import energy_in_fold, known_motifs, mean_rank
+from mirnbdev.variants import LEAST, energy_in_fold, known_motifs, mean_rank
 
 KEPT = Path('out/assays')
 WILD_TYPE = 'UGCCAGUCUCUAGGUCCCUGAGACCCUUUAACCUGUGAGGACAUCCAGGGUCACAGGUGAGGUUCUUGGGAGCCUGGCGUCUGGCC'
@@ -133,7 +133,7 @@ def cut_columns(hairpins):
     own, *_ = model.cut_probabilities([wild_type()])
     cuts = own.argmax(1)
     p = model.cut_probabilities(hairpins)
-    log = np.array([[np.log(x[k, c] + 1e-6) for k, c in enumerate(cuts)] for x in p])
+    log = np.array([[np.log(x[k, c] + LEAST) for k, c in enumerate(cuts)] for x in p])
     return {
         "cuts: log probability of the wild type's": log.sum(1),
         "cuts: log probability of the wild type's, Drosha": log[:, [0, 3]].sum(1),
@@ -436,7 +436,6 @@ def single_mutants():
 GHG_SITE = 6  # nt from the 5' cut of Drosha back to the middle of the mismatched triple (Kwon et al. 2019)
 HEXAMERS = 512  # Of 4,096; every eighth by measured score
 HOSTS = 16  # Precursors that get each of them
-LEAST = 1e-6  # Of a probability whose logarithm is taken
 PAIRED = ('AU', 'UA', 'GC', 'CG', 'GU', 'UG')
 
 

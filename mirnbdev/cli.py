@@ -308,6 +308,14 @@ def files_of_data() -> list[Path]:
     folder = os.environ.get('MIRNBDEV_DATA')
     return [*Path(folder).expanduser().glob('mirbase/*')] if folder else []
 
+# %% ../nbs/21_cli.ipynb #9aae5a42
+def _both_models(model):
+    "The detector, and the network of the cuts."
+    from mirnbdev.cnn import Detector
+    from mirnbdev.processing import Processing
+
+    return Detector.load(model), Processing.load()
+
 # %% ../nbs/21_cli.ipynb #5aa85f94
 def _output(what):
     "Make the option `--output`, alike for all commands."
@@ -699,10 +707,7 @@ def detect_command(
     "Score sequences: is it a microRNA precursor?"
     check_output(output, ('.tsv',), [source, *files_of_model(model), *files_of_model(None)])
     _check_windows(windows, both_strands, iupac)
-    from mirnbdev.cnn import Detector
-    from mirnbdev.processing import Processing
-
-    models, log = (Detector.load(model), Processing.load()), RecordLog()
+    models, log = _both_models(model), RecordLog()
     if windows:
         rows = window_rows(source, *models, log, jobs, both_strands, sequence)
     else:
@@ -1521,14 +1526,6 @@ def _write_variants(rows, shown, path):
             plot_effects(h, effects).savefig(part / 'pictures' / name)
         (part / 'variants.html').write_text(variants_page(shown), encoding='utf-8')
     return n
-
-# %% ../nbs/21_cli.ipynb #9aae5a42
-def _both_models(model):
-    "The detector, and the network of the cuts."
-    from mirnbdev.cnn import Detector
-    from mirnbdev.processing import Processing
-
-    return Detector.load(model), Processing.load()
 
 # %% ../nbs/21_cli.ipynb #a859920f
 @app.command('variants', epilog=STATUS)
