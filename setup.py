@@ -20,7 +20,7 @@ setup(
     author=cfg['author'],
     license='MIT',
     packages=['mirnbdev'],
-    package_data={'mirnbdev': ['*.*', 'weights/*', 'splits/*', 'templates/*']},
+    package_data={'mirnbdev': ['*.*', 'weights/*', 'weights/scanner/*', 'splits/*', 'templates/*']},
     python_requires=f'>={cfg["min_python"]}',
     install_requires=cfg['requirements'].split(),
     extras_require={x: cfg[f'{x}_requirements'].split() for x in ('dev', 'dask')},

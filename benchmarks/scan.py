@@ -6,12 +6,11 @@ rules: the 379 precursors of Bell and Hendrix (2021) with their neighbours, and 
 the rules as they stand and with one number changed; a few minutes. speed: 60 kb of chromosome 21 on one core, in one
 piece and in thirteen.
 
-candidates: fold and score chromosome 21, shuffled and as it is, and held-out precursors planted into shuffled sequence;
-100 kb at a time, two minutes each, kept in out/genome, so that it may be stopped. `chunks`: how many of each kind.
-train: weights for scanning, fine-tuned on candidates of the training side; kept only if they find more animals of the
-validation side at ten calls per Mb. Needs `candidates` first, and some ten minutes.
-thresholds: probabilities at which shuffled sequence gives so many calls per Mb; written into the cards.
-genome: the tables of the page, from what is kept in out/genome.
+candidates: fold chromosome 21, shuffled and as it is, and precursors planted into shuffled sequence; 100 kb at a time,
+a minute or two each, kept in out/genome, so that it may be stopped. `chunks`: how many of each kind.
+train: the weights for scanning, fine-tuned on candidates of the training side; some ten minutes.
+thresholds: probabilities at which shuffled sequence gives so many calls per Mb; written into the card of these weights.
+genome: the tables of the page, from what is kept in out/genome. `candidates` comes before all three.
 """
 
 import json
@@ -19,7 +18,7 @@ import re
 import time
 from collections.abc import Callable
 from functools import cache, lru_cache
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -31,19 +30,21 @@ import pandas as pd
 from common import bootstrap, main, write
 
 from mirnbdev import scan
-from mirnbdev.cnn import Detector
+from mirnbdev.cnn import SCANNER, Detector
 from mirnbdev.data import (
     GENOME,
     data_file,
     dinucleotide_shuffle,
     kin_between,
     read_candidates,
+    read_genomic,
     read_mirbase,
     read_region,
 )
 from mirnbdev.factors import CORE_FACTORS, measure_factors
+from mirnbdev.genome import MARGIN
 from mirnbdev.hairpin import Hairpin, Record, axis, open_whole, reverse_complement
-from mirnbdev.sets import detection_records, fold_frame
+from mirnbdev.sets import detection_records, detection_set, fold_frame
 from mirnbdev.training import WEIGHTS
 
 CHANGED = [{}, dict(span=80), dict(span=150), dict(min_pairs=14), dict(min_pairs=20), dict(flank=0), dict(flank=20)]
@@ -123,48 +124,61 @@ def speed():
 
 # ---- the weights that are compared; those that a scan uses come first
 
-SCANNER, PLAIN = Path('out/scanner'), 'our detector'  # Fine-tuned weights do not ship: their gain is not shown
-NETWORKS = {'our weights for scanning': SCANNER} if SCANNER.exists() else {}
-NETWORKS |= {PLAIN: Path(WEIGHTS)}
-OURS = next(iter(NETWORKS))
+OURS, PLAIN = 'our detector for scanning', 'our detector'
+NETWORKS = {OURS: SCANNER, PLAIN: WEIGHTS}
 
 # ---- candidates of a chromosome, shuffled and as it is
 
 KEPT = Path('out/genome')
 CHUNK, BLOCK = 100_000, 10_000  # nt that are kept in one file; nt that are shuffled together
 CHOSEN, REPORTED = range(12), range(24, 12, -1)  # Chunks that are shuffled for the thresholds, and for the tables
-TAUGHT = 12  # Chunk that is shuffled to train on
+TEACHING = range(2 * len(CHOSEN))  # Chunks to train on: those for the thresholds, shuffled twice more
 NATURAL = [12, 13, *chain(*zip(range(14, 25), range(11, 0, -1)))]  # As they are; the first two hold three precursors
-SHUFFLED, NATURE, PLANTED = 'shuffled', 'chromosome', 'planted'
+SHUFFLED, TAUGHT, NATURE, PLANTED = 'shuffled', 'taught', 'chromosome', 'planted'
 LEARNED, CHECKED = 'planted-train', 'planted-validation'  # Planted precursors of the other two sides
-TRAINED_ON = 6  # Negatives of the detector are from every sixth block: see benchmarks/splits.py
+OF, TAUGHT_BLOCKS = (
+    6,
+    (0, 1, 2),
+)  # Of so many blocks the first gave the detector negatives; these the weights for scanning
 
 
 @lru_cache(2)
-def shuffled(k):
-    "Chunk `k` of the chromosome, each block of it shuffled."
-    text = natural(k)
-    return ''.join(dinucleotide_shuffle(text[i : i + BLOCK], f'{k} {i}') for i in range(0, CHUNK, BLOCK))
+def shuffled(k, kind=SHUFFLED):
+    "Chunk `k` of the chromosome, each block shuffled; to train on: those for the thresholds, in other orders."
+    text, seed = (natural(k), k) if kind == SHUFFLED else (natural(k % len(CHOSEN)), f'{kind} {k}')
+    return ''.join(dinucleotide_shuffle(text[i : i + BLOCK], f'{seed} {i}') for i in range(0, CHUNK, BLOCK))
+
+
+@cache
+def stretch():
+    "The letters of the chromosome."
+    return read_region()[0]
 
 
 def natural(k):
     "Chunk `k` of the chromosome as it is."
-    return read_region()[0][k * CHUNK : (k + 1) * CHUNK]
+    return stretch()[k * CHUNK : (k + 1) * CHUNK]
 
 
 def all_candidates(record, both_strands=True):
     "The candidates of a record on its own, also those that overlap."
     pieces = scan.pieces(record, both_strands=both_strands)
-    return [f for p in pieces for f in scan.find_in_piece(p)]
+    return [pair for p in pieces for pair in local_and_alone(p)]
 
 
-def as_table(found):
-    "Candidates with their scores, one a row."
+def local_and_alone(piece):
+    "The hairpins of a piece, each as it folds among its neighbours and alone."
+    found = scan.local_hairpins(piece)
+    whole = lambda h: axis(h.structure).count('(') >= scan.MIN_PAIRS
+    pairs = ((f, f._replace(hairpin=scan.fold(f.hairpin.sequence, piece.name))) for f in found)
+    return [(f, alone) for f, alone in pairs if whole(alone.hairpin)]
+
+
+def as_table(pairs):
+    "Candidates, one a row; `local`: the structure among the neighbours."
     of = lambda h: (h.sequence, h.structure, h.mfe)
-    rows = [(f.hairpin.name, f.start, f.end, f.strand, *of(f.hairpin)) for f in found]
-    d = pd.DataFrame(rows, columns=['record', 'start', 'end', 'strand', 'sequence', 'structure', 'mfe'])
-    logits = Detector.load().decision_function([f.hairpin for f in found])
-    return d.assign(logit=logits.round(4))
+    rows = [(f.hairpin.name, *f[1:], *of(f.hairpin), local.hairpin.structure) for local, f in pairs]
+    return pd.DataFrame(rows, columns=['record', 'start', 'end', 'strand', 'sequence', 'structure', 'mfe', 'local'])
 
 
 def keep(name, make):
@@ -181,8 +195,8 @@ def keep(name, make):
 
 def keep_chunk(kind, k):
     "Candidates of one chunk."
-    text = {SHUFFLED: shuffled, NATURE: natural}[kind]
-    keep(f'{kind}-{k:02}', lambda: all_candidates(Record(f'{kind}-{k}', text(k))))
+    text = natural(k) if kind == NATURE else shuffled(k, kind)
+    keep(f'{kind}-{k:02}', lambda: all_candidates(Record(f'{kind}-{k}', text)))
 
 
 # ---- precursors planted into shuffled sequence
@@ -190,17 +204,18 @@ def keep_chunk(kind, k):
 CLADES = ('Mammalia', 'Vertebrata', 'Arthropoda', 'Nematoda', 'Viridiplantae')
 ANIMALS, PLANTS = CLADES[:-1], CLADES[-1]
 REAL = 'real flanks'
-EACH, BESIDE = 100, 300  # Precursors of a clade; nt of shuffled sequence on each side, out of reach of what lies beyond
+EACH, ALL = 100, 10_000  # Precursors of a clade, at most
+BESIDE = 300  # nt of shuffled sequence on each side, out of reach of what lies beyond
 NEAR, SHORT = 60, 500  # nt on each side of precursors to train on; nt that are shuffled for them
 
 
 class Planted(NamedTuple):
-    "A precursor in shuffled sequence. Positions count from 1."
+    "A precursor in shuffled sequence. Positions count from 1, along all of it."
 
     accession: str
     group: str
     cluster: int
-    text: str
+    sequence: str  # Without what is shuffled
     start: int  # Of the precursor
     end: int
     arms: list  # First and last position of each known mature microRNA
@@ -213,7 +228,7 @@ def shuffled_part(i):
 
 def shuffled_anew(split):
     "What gives short parts of the chromosome in an order that no chunk has, nor the other side."
-    part = lambda i: read_region()[0][i * 9973 % (len(read_region()[0]) - SHORT) :][:SHORT]
+    part = lambda i: stretch()[i * 9973 % (len(stretch()) - SHORT) :][:SHORT]
     return lambda i: dinucleotide_shuffle(part(i), f'{split} {i}')
 
 
@@ -228,20 +243,23 @@ class Side(NamedTuple):
 
 PLANTS_OF = {
     PLANTED: Side('test', EACH, shuffled_part, BESIDE),
-    LEARNED: Side('train', 80, shuffled_anew('train'), NEAR),
-    CHECKED: Side('validation', 40, shuffled_anew('validation'), NEAR),
+    LEARNED: Side('train', ALL, shuffled_anew('train'), NEAR),
+    CHECKED: Side('validation', 150, shuffled_anew('validation'), NEAR),
 }
 
 
-def plant(row, i, kind, sequence=None, group=None):
-    "Put a precursor, with its flanks if `sequence` holds them, into shuffled sequence."
-    sequence, n = sequence or row.sequence, PLANTS_OF[kind].beside
-    around = PLANTS_OF[kind].around(i)
-    text = around[:n] + sequence + around[n : 2 * n]
-    first = n + sequence.find(row.sequence)
+def plant(row, kind, sequence=None, group=None):
+    "Give a precursor, with its flanks if `sequence` holds them, its place in shuffled sequence."
+    sequence = sequence or row.sequence
+    first = PLANTS_OF[kind].beside + sequence.find(row.sequence)
     places = [(row.start_5p, row.end_5p), (row.start_3p, row.end_3p)]
     arms = [(first + a + 1, first + b) for a, b in places if not pd.isna(a)]
-    return Planted(row.accession, group or row.group, row.cluster, text, first + 1, first + len(row.sequence), arms)
+    return Planted(row.accession, group or row.group, row.cluster, sequence, first + 1, first + len(row.sequence), arms)
+
+
+def surrounded(sequence, around, n):
+    "Put a sequence between `n` nt of shuffled sequence on each side."
+    return around[:n] + sequence + around[n : 2 * n]
 
 
 @cache
@@ -254,8 +272,8 @@ def side(split):
 def plant_clade(clade, kind):
     "A random sample of the precursors of a clade."
     d = side(PLANTS_OF[kind].split)
-    d = d[d.group == clade].sample(PLANTS_OF[kind].each, random_state=0)
-    return [plant(row, i, kind) for i, row in enumerate(d.itertuples(index=False))]
+    d = d[d.group == clade].sample(frac=1, random_state=0)[: PLANTS_OF[kind].each]
+    return [plant(row, kind) for row in d.itertuples(index=False)]
 
 
 def plant_with_flanks(kind):
@@ -264,7 +282,7 @@ def plant_with_flanks(kind):
     rows = [line.split('\t') for line in data_file('cutsites/deepmircut_set.txt').read_text().splitlines()]
     wide = {r[2]: r[11] for r in rows if '_x' not in r[0] and r[2] in d.index}
     rows = [row for row in d.loc[list(wide)].itertuples(index=False) if row.sequence in wide[row.accession]]
-    return [plant(row, i, kind, wide[row.accession], REAL) for i, row in enumerate(rows)]
+    return [plant(row, kind, wide[row.accession], REAL) for row in rows]
 
 
 @cache
@@ -280,18 +298,28 @@ def file_of(group, kind=PLANTED):
 
 def keep_planted(group, kind=PLANTED):
     "Candidates around each planted precursor, on its strand."
-    records = [Record(p.accession, p.text) for p in planted(group, kind)]
-    keep(file_of(group, kind), lambda: [f for r in records for f in all_candidates(r, False)])
+    side, plants = PLANTS_OF[kind], planted(group, kind)
+    text = lambda i: surrounded(plants[i].sequence, side.around(i), side.beside)
+    records = (Record(p.accession, text(i)) for i, p in enumerate(plants))
+    keep(file_of(group, kind), lambda: [pair for r in records for pair in all_candidates(r, False)])
 
 
-# ---- the random forest, as in benchmarks/detector.py
-
-FOREST, FOREST_FILE = 'random forest, 10 factors', KEPT / 'forest.joblib'
+OTHERS, OTHERS_EACH = 'others', 3000  # Coding sequence and other RNA of the training side; records of each
 
 
-def methods():
-    "What is compared; the forest only once it is trained."
-    return (*NETWORKS, FOREST) if FOREST_FILE.exists() else tuple(NETWORKS)
+def keep_others():
+    "Candidates in and around what is no precursor, in shuffled sequence."
+    d, around = detection_records('train'), shuffled_anew(OTHERS)
+    d = d[d.source.isin(['cds', 'ncrna']) & d.sequence.str.fullmatch('[ACGU]+')]
+    sequences = d.groupby('source').sample(OTHERS_EACH, random_state=0).sequence
+    records = (Record(str(i), surrounded(s, around(i), NEAR)) for i, s in enumerate(sequences))
+    keep(OTHERS, lambda: [pair for r in records for pair in all_candidates(r, False)])
+
+
+# ---- random forests on the core factors
+
+FOREST, TAUGHT_FOREST = 'random forest', 'random forest for scanning'  # Trained on what the two detectors were
+METHODS = *NETWORKS, TAUGHT_FOREST, FOREST
 
 
 @cache
@@ -300,64 +328,62 @@ def network(method):
     return Detector.load(NETWORKS[method])
 
 
-def train_forest():
-    "Keep a random forest on the core factors of all training records; folding them takes a quarter of an hour."
+@cache
+def baseline(method):
+    "A random forest, kept once it is trained; folding takes a quarter of an hour."
     from detector import forest
 
-    if not FOREST_FILE.exists():
+    path = KEPT / f'{method.replace(" ", "-")}.joblib'
+    if not path.exists():
         d = detection_records('train')
-        joblib.dump(forest(0).fit(measure_factors(fold_frame(d, n_jobs=1)), d.label), FOREST_FILE)
+        X, y = (fold_frame(d, n_jobs=1), d.label) if method == FOREST else training_sides(('structure',))[:2]
+        joblib.dump(forest(0).fit(measure_factors(X), y), path)
+    return joblib.load(path).set_params(n_jobs=1)
 
 
-@cache
-def baseline():
-    "The forest that was kept."
-    return joblib.load(FOREST_FILE).set_params(n_jobs=1)
-
-
-def candidates(chunks=12):
+def candidates(chunks=len(NATURAL)):
     "All kinds in turn, so that those that are there are of all kinds."
-    for k in NATURAL[:2]:
-        keep_chunk(NATURE, k)
-    for group in (*CLADES, REAL):
-        keep_planted(group)
+    for kind, group in product(PLANTS_OF, (*CLADES, REAL)):
+        keep_planted(group, kind)
+    keep_others()
     for i in range(chunks):
-        keep_chunk(SHUFFLED, CHOSEN[i])
-        keep_chunk(SHUFFLED, REPORTED[i])
-        keep_chunk(NATURE, NATURAL[i])
-        train_forest()
+        for kind, order in ((SHUFFLED, CHOSEN), (SHUFFLED, REPORTED), (TAUGHT, TEACHING), (NATURE, NATURAL)):
+            if i < len(order):
+                keep_chunk(kind, order[i])
 
 
 # ---- what is kept, without overlaps and with scores
 
-BY_ENERGY, BY_PROBABILITY = 'mfe', 'logit'
+BY_ENERGY, BY_PROBABILITY = 'mfe', 'score'
 
 
-def hairpins_of(d):
+def hairpins_of(d, structure='structure'):
     "The hairpins of rows of candidates; the number of the row is the name."
-    columns = (d[c] for c in ('sequence', 'structure', 'mfe'))
+    columns = (d[c] for c in ('sequence', structure, 'mfe'))
     return [Hairpin(str(i), *row) for i, row in zip(d.index, zip(*columns))]
 
 
-def without_overlaps(d, by=BY_ENERGY):
-    "Of candidates that overlap by more than half, those with the lowest energy, or the highest logit."
-    rank = d.mfe if by == BY_ENERGY else -d[OURS]  # the library's own rule, with the logit in the energy's place
+def scores_of(hairpins, method):
+    "Logits of a detector, or the share of the votes of the forest."
+    if method not in NETWORKS:
+        return baseline(method).predict_proba(measure_factors(hairpins))[:, 1]
+    return network(method).decision_function(hairpins)
+
+
+def without_overlaps(d, by=BY_PROBABILITY):
+    "Of candidates that overlap by more than half, those with the highest score, as in a scan, or the lowest energy."
+    rank = d.mfe if by == BY_ENERGY else -d.score
     places = zip(d.index, d.sequence, d.structure, rank, d.start, d.end, d.strand)
     found = [scan.Found(Hairpin(str(i), s, t, r), *place) for i, s, t, r, *place in places]
     return d.loc[[int(f.hairpin.name) for f in scan.keep_lowest(found)]]
 
 
 @cache
-def scored(name, by=BY_ENERGY):
-    "Candidates of one file without overlaps, a column of scores a method."
+def scored(name, method=OURS, by=BY_PROBABILITY):
+    "Candidates of one file with their scores, without overlaps."
     d = pd.read_csv(KEPT / f'{name}.tsv.gz', sep='\t')
-    d[PLAIN] = d.logit
-    if OURS != PLAIN:
-        d[OURS] = network(OURS).decision_function(hairpins_of(d))
-    d = pd.concat(without_overlaps(x, by) for _, x in d.groupby('record', sort=False))
-    if FOREST in methods() and by == BY_ENERGY:
-        d[FOREST] = baseline().predict_proba(measure_factors(hairpins_of(d)))[:, 1]
-    return d
+    d['score'] = scores_of(hairpins_of(d), method)
+    return pd.concat(without_overlaps(x, by) for _, x in d.groupby('record', sort=False))
 
 
 def is_kept(kind, k):
@@ -366,17 +392,17 @@ def is_kept(kind, k):
 
 
 def blocks_of(kind, k):
-    "Blocks of a chunk, by number; of the chromosome not those from which the detector took negatives."
+    "Blocks of a chunk, by number; of the chromosome those from which no negatives were taken."
     first = k * CHUNK // BLOCK
-    return [b for b in range(first, first + CHUNK // BLOCK) if kind == SHUFFLED or b % TRAINED_ON]
+    return [b for b in range(first, first + CHUNK // BLOCK) if kind == SHUFFLED or b % OF not in TAUGHT_BLOCKS]
 
 
 @cache
-def calls(kind, chunks, by=BY_ENERGY):
+def calls(kind, chunks, method=OURS, by=BY_PROBABILITY):
     "Candidates of all kept chunks on both strands with their `block`, and which blocks there are."
     chunks = [k for k in chunks if is_kept(kind, k)]
     blocks = [b for k in chunks for b in blocks_of(kind, k)]
-    d = [scored(f'{kind}-{k:02}', by).assign(offset=k * CHUNK) for k in chunks]
+    d = [scored(f'{kind}-{k:02}', method, by).assign(offset=k * CHUNK) for k in chunks]
     d = pd.concat(d, ignore_index=True)
     d['block'] = (d.offset + d.start - 1) // BLOCK
     return d[d.block.isin(blocks)], np.array(blocks)
@@ -403,20 +429,19 @@ def best_of(plants, d):
 
 
 @cache
-def best(group, method=OURS, by=BY_ENERGY):
+def best(group, method=OURS, by=BY_PROBABILITY):
     "The highest score of each planted precursor of the test side."
-    d = scored(file_of(group), by)
-    return best_of(planted(group), d.assign(score=d[method]))
+    return best_of(planted(group), scored(file_of(group), method, by))
 
 
 # ---- second weights, for candidates as a scan cuts them
 
-SCAN_EPOCHS, KEPT_RECORDS = 4, 48  # Epochs at most; of the detector's training set one record of so many
-TO_TRAIN = 0.8  # Of the shuffled chunk; the rest calibrates
+SCAN_EPOCHS, KEPT_RECORDS = 5, 4  # Epochs at most; of the detector's training set one record of so many
 TRAINED_ON_CANDIDATES = (
-    'the shipped detector, further trained on candidates of a scan: precursors of the training clusters planted into '
-    'shuffled sequence, or with their neighbours (Bell and Hendrix 2021); what lies beside them; hairpins of human '
-    'chromosome 21; every 48th record of the training set of the detector'
+    'the shipped detector, further trained on candidates of a scan, alone and among their neighbours: precursors of '
+    'the training clusters planted into shuffled sequence, or with their own neighbours (Bell and Hendrix 2021); what '
+    'lies beside them; coding sequence and other RNA in shuffled sequence; hairpins of human chromosome 21, as it is '
+    'and shuffled; and every fourth record of the training set of the detector'
 )
 SCANNER_LIMITS = (
     'For candidates of a scan, whose ends are not those of a precursor; hairpins one by one are for the detector. '
@@ -439,65 +464,84 @@ def labelled(group, kind):
     return d[d.label >= 0]
 
 
+def off_limits():
+    "How many positions before each lie in a hairpin that validates or tests the detector, or in a precursor."
+    region, first = read_region()
+    taken = np.zeros(len(region) + 1, int)
+    genomic = read_genomic()
+    for name in genomic.name[(genomic.split != 'train') & genomic.name.str.startswith('chr21:')]:
+        start, end = map(int, name[:-1].split(':')[1].split('-'))
+        taken[start - first + 1 : end - first + 2] = 1
+    for _, arms in annotated().values():
+        taken[arms[0][0] : arms[-1][1] + 1] = 1
+    return np.cumsum(taken)
+
+
 def natural_negatives():
-    "Candidates of the chromosome in blocks from which the detector took negatives: the tables leave these out."
-    d = pd.concat(pd.read_csv(KEPT / f'{NATURE}-{k:02}.tsv.gz', sep='\t').assign(k=k) for k in NATURAL[:2])
-    return d[(d.k * CHUNK + d.start - 1) // BLOCK % TRAINED_ON == 0].assign(label=0)
+    "Candidates of the chromosome in blocks that the tables leave out."
+    kept = [pd.read_csv(KEPT / f'{NATURE}-{k:02}.tsv.gz', sep='\t').assign(k=k) for k in NATURAL if is_kept(NATURE, k)]
+    d, before = pd.concat(kept), off_limits()
+    start, end = d.start + d.k * CHUNK, d.end + d.k * CHUNK
+    free = before[end] == before[start - 1]
+    return d[((start - 1) // BLOCK % OF).isin(TAUGHT_BLOCKS) & free].assign(label=0)
 
 
-def shuffled_negatives():
-    "Candidates of the shuffled chunk to train on: most of it, and the rest."
-    d = pd.read_csv(KEPT / f'{SHUFFLED}-{TAUGHT:02}.tsv.gz', sep='\t').assign(label=0)
-    to_train = d.start <= TO_TRAIN * CHUNK
-    return d[to_train], d[~to_train]
+def negatives(name):
+    "Candidates of a file, none of them a precursor."
+    return pd.read_csv(KEPT / f'{name}.tsv.gz', sep='\t').assign(label=0)
 
 
-def as_set(*tables):
-    "Hairpins and labels."
+def as_set(*tables, structures=('structure',)):
+    "Hairpins and labels, in each of some structures."
     d = pd.concat(tables, ignore_index=True)
-    return hairpins_of(d), d.label.to_numpy()
+    return [h for s in structures for h in hairpins_of(d, s)], [*d.label] * len(structures)
 
 
-def training_sides():
-    "What the weights are trained on; what they are calibrated on."
-    keep_chunk(SHUFFLED, TAUGHT)
-    for kind in (LEARNED, CHECKED):
-        for group in (*CLADES, REAL):
-            keep_planted(group, kind)
-    records = detection_records('train')[::KEPT_RECORDS]
-    old, (shuffles, others) = fold_frame(records, n_jobs=1), shuffled_negatives()
-    new, labels = as_set(*(labelled(g, LEARNED) for g in (*CLADES, REAL)), natural_negatives(), shuffles)
-    check = as_set(*(labelled(g, CHECKED) for g in (*CLADES, REAL)), others)
-    return [*new, *old], [*labels, *records.label], check
+def training_sides(structures=('structure', 'local')):
+    "What the weights are trained on, alone and among neighbours; what they are calibrated on."
+    records, old = detection_set(detection_records('train')[::KEPT_RECORDS], 1)
+    shuffles = [negatives(f'{TAUGHT}-{k:02}') for k in TEACHING]
+    new = *(labelled(g, LEARNED) for g in (*CLADES, REAL)), natural_negatives(), *shuffles[1:], negatives(OTHERS)
+    X, y = as_set(*new, structures=structures)
+    check = as_set(*(labelled(g, CHECKED) for g in (*CLADES, REAL)), shuffles[0])
+    return [*X, *old], [*y, *records.label], check
 
 
-def validation_recall(model):
-    "Planted precursors of the validation side that are found at ten calls per Mb, by group."
-    with_score = lambda d: d.assign(score=model.decision_function(hairpins_of(d)))
-    d, blocks = calls(SHUFFLED, CHOSEN)
-    least = tail_score_at(with_score(d).score.to_numpy(), len(blocks) * BLOCK / 1e6, 10)
-    best = {g: best_of(planted(g, CHECKED), with_score(scored(file_of(g, CHECKED)))) for g in (*CLADES, REAL)}
-    return pd.Series({g: (x >= least).mean() for g, x in best.items()})
+@cache
+def found_on_validation(method):
+    "Planted precursors of the validation side: are they found at each rate, and their clusters."
+    at = {rate: threshold(rate, method) for rate in RATES}
+    score = {g: best_of(planted(g, CHECKED), scored(file_of(g, CHECKED), method)) for g in (*CLADES, REAL)}
+    clusters = {g: np.array([p.cluster for p in planted(g, CHECKED)]) for g in score}
+    return {rate: {g: s >= t for g, s in score.items()} for rate, t in at.items()}, clusters
+
+
+def weights():
+    "Planted precursors of the validation side that both weights find, and the gain with its interval over clusters."
+    rows = {}
+    for rate, (name, groups) in product(RATES, GROUPS.items()):
+        after, before = (np.concatenate([found_on_validation(m)[0][rate][g] for g in groups]) for m in (OURS, PLAIN))
+        clusters = np.concatenate([found_on_validation(OURS)[1][g] for g in groups])
+        share = lambda i: pd.Series(
+            {PLAIN: before[i].mean(), OURS: after[i].mean(), 'gain': after[i].mean() - before[i].mean()}
+        )
+        rows[name, f'{rate} a Mb'] = dict(n=len(after), **text_of(bootstrap(share, clusters)))
+    return pd.DataFrame(rows).T.rename_axis(['precursors', 'calls'])
 
 
 def train():
-    "Fine-tune the shipped detector on candidates; keep the weights if they find more animals of the validation side."
+    "Fine-tune the shipped detector on candidates."
     X, y, check = training_sides()
-    start = Detector.load()
-    model = Detector.load().set_params(epochs=SCAN_EPOCHS, warm_start=True).fit(X, y, check)
-    recall = pd.DataFrame({'before': validation_recall(start), 'after': validation_recall(model)})
-    print(model.history.round(4).to_string(), model.card['records'], recall.round(3), sep='\n')
-    if recall.after[[*ANIMALS]].mean() > recall.before[[*ANIMALS]].mean():
-        model.card |= dict(
-            trained_on=TRAINED_ON_CANDIDATES, limits=SCANNER_LIMITS, validation=recall.round(4).T.to_dict()
-        )
-        model.save(SCANNER)
+    model = Detector(epochs=SCAN_EPOCHS).start_from_shipped().fit(X, y, check)
+    model.card |= dict(trained_on=TRAINED_ON_CANDIDATES, limits=SCANNER_LIMITS)
+    model.save(SCANNER)
+    print(model.history.round(4).to_string(), model.card['records'], sep='\n')
 
 
 # ---- thresholds
 
 RATES = (1, 10, 100)  # Calls per Mb that have a name in the card
-TAIL = 200  # Calls per Mb from which on logits are taken to fall off exponentially
+TAIL = 50  # Calls per Mb from which on logits are taken to fall off exponentially
 CURVE = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)  # Calls per Mb of the card's curve
 
 
@@ -514,28 +558,22 @@ def tail_score_at(scores, mb, rate):
     return least + (scores[scores > least] - least).mean() * np.log(TAIL / rate)
 
 
-def shuffled_scores(chunks, method=OURS, by=BY_ENERGY):
+def shuffled_scores(chunks, method=OURS, by=BY_PROBABILITY):
     "Scores of the candidates of shuffled chunks, and how many Mb these are."
-    d, blocks = calls(SHUFFLED, chunks, by)
-    return d[method].to_numpy(), len(blocks) * BLOCK / 1e6
+    d, blocks = calls(SHUFFLED, chunks, method, by)
+    return d.score.to_numpy(), len(blocks) * BLOCK / 1e6
 
 
-def threshold(rate, method=OURS, by=BY_ENERGY):
+def threshold(rate, method=OURS, by=BY_PROBABILITY):
     "The score that so many calls per Mb reach in the chunks that are there to choose it."
     at = tail_score_at if method in NETWORKS else score_at  # a forest's votes have no tail
     return at(*shuffled_scores(CHOSEN, method, by), rate)
 
 
 def thresholds():
-    "Write the thresholds into the cards of the shipped weights, and nothing else."
-    for method in NETWORKS:
-        write_thresholds(method)
-
-
-def write_thresholds(method):
-    "Write the thresholds into one card."
-    path = NETWORKS[method] / 'detector.json'
-    probability = lambda rate: round(float(network(method).probability(threshold(rate, method))), 6)
+    "Write the thresholds into the card of the weights for scanning, and nothing else."
+    path, model = SCANNER / 'detector.json', network(OURS)
+    probability = lambda rate: round(float(model.probability(threshold(rate))), 6)
     _, mb = shuffled_scores(CHOSEN)
     entry = dict(
         thresholds={str(rate): probability(rate) for rate in RATES},
@@ -554,7 +592,7 @@ EARLY = 6000  # Accession numbers up to here: of the first years of miRBase
 GROUPS = {'animals': ANIMALS, **{c: (c,) for c in ANIMALS}, 'plants': (PLANTS,), 'animals, real flanks': (REAL,)}
 
 
-def group_scores(groups, method=OURS, by=BY_ENERGY):
+def group_scores(groups, method=OURS, by=BY_PROBABILITY):
     "Scores of planted precursors, and their clusters."
     scores = np.concatenate([best(g, method, by) for g in groups])
     return scores, np.array([p.cluster for g in groups for p in planted(g)])
@@ -583,18 +621,18 @@ def recall():
     "Planted precursors found at each rate of false calls, by group and method."
     out = {}
     for name, groups in GROUPS.items():
-        out |= {(name, m): recall_row(*group_scores(groups, m), m) for m in methods()}
+        out |= {(name, m): recall_row(*group_scores(groups, m), m) for m in METHODS}
     for name, is_in in (('animals, early entries', early(ANIMALS)), ('animals, later entries', ~early(ANIMALS))):
-        rows = {m: group_scores(ANIMALS, m) for m in methods()}
+        rows = {m: group_scores(ANIMALS, m) for m in METHODS}
         out |= {(name, m): recall_row(scores[is_in], clusters[is_in], m) for m, (scores, clusters) in rows.items()}
     return pd.DataFrame(out).T.rename_axis(['precursors', 'method'])
 
 
 def rate_of(kind, chunks, method, least):
     "False calls per Mb from a score on, with an interval over blocks."
-    d, blocks = calls(kind, chunks)
-    d = false_of_chromosome() if kind == NATURE else d
-    counts = d.block[d[method] >= least].value_counts().reindex(blocks, fill_value=0).to_numpy()
+    d, blocks = calls(kind, chunks, method)
+    d = false_of_chromosome(method) if kind == NATURE else d
+    counts = d.block[d.score >= least].value_counts().reindex(blocks, fill_value=0).to_numpy()
     t = bootstrap(lambda i: counts[i].mean() * 1e6 / BLOCK, blocks).iloc[0]
     return f'{t.value:.1f} ({t.low:.1f}-{t.high:.1f})'
 
@@ -614,7 +652,7 @@ def own_logit(model):
 
 def rates():
     "Calls per Mb at each threshold, where it was chosen and elsewhere."
-    at, out = {(m, f'{r} a Mb'): threshold(r, m) for m in methods() for r in RATES}, {}
+    at, out = {(m, f'{r} a Mb'): threshold(r, m) for m in METHODS for r in RATES}, {}
     at[PLAIN, "the detector's own"] = own_logit(network(PLAIN))
     for (m, name), t in at.items():
         p = network(m).probability(t) if m in NETWORKS else t
@@ -624,33 +662,79 @@ def rates():
     return pd.DataFrame(out).T.rename_axis(['method', 'threshold'])
 
 
+def false_scores(kind, method):
+    "Scores of all false calls, of shuffled sequence or of the chromosome as it is, and how many Mb these are."
+    if kind == SHUFFLED:
+        return shuffled_scores((*CHOSEN, *REPORTED), method)
+    return false_of_chromosome(method).score.to_numpy(), len(calls(NATURE, tuple(NATURAL), method)[1]) * BLOCK / 1e6
+
+
 def curve():
-    "Recall against calls per Mb of shuffled sequence, all of it."
-    chunks, out = (*CHOSEN, *REPORTED), {}
-    for method in methods():
-        scores, mb = shuffled_scores(chunks, method)
+    "Recall against calls per Mb, of shuffled sequence and of the chromosome as it is."
+    out = {}
+    for kind, method in product((SHUFFLED, NATURE), METHODS):
+        scores, mb = false_scores(kind, method)
         at = {rate: score_at(scores, mb, rate) for rate in CURVE if rate * mb >= 1}
         for name in ('animals', 'plants', 'animals, real flanks'):
-            scores, clusters = group_scores(GROUPS[name], method)
-            t = bootstrap(lambda i: pd.Series({r: (scores[i] >= x).mean() for r, x in at.items()}), clusters)
-            out |= {(name, method, r): row for r, row in t.iterrows()}
-    return pd.DataFrame(out).T.rename_axis(['precursors', 'method', 'calls a Mb']).round(3)
+            found, clusters = group_scores(GROUPS[name], method)
+            t = bootstrap(lambda i: pd.Series({r: (found[i] >= x).mean() for r, x in at.items()}), clusters)
+            out |= {(kind, name, method, r): row for r, row in t.iterrows()}
+    return pd.DataFrame(out).T.rename_axis(['false calls in', 'precursors', 'method', 'calls a Mb']).round(3)
 
 
 def overlaps():
     "Of candidates that overlap, the lowest energy or the highest probability: recall at equal calls per Mb."
     rows, found = {}, {by: shuffled_scores((*CHOSEN, *REPORTED), OURS, by) for by in (BY_ENERGY, BY_PROBABILITY)}
-    rates = [r for r in RATES if r * found[BY_ENERGY][1] >= 1]  # so many calls there are
-    at = {by: {r: score_at(*scores, r) for r in rates} for by, scores in found.items()}
+    at = {by: {r: score_at(*scores, r) for r in RATES} for by, scores in found.items()}
     for name in ('animals', 'plants', 'animals, real flanks'):
         scores = {by: group_scores(GROUPS[name], OURS, by) for by in at}
         clusters = scores[BY_ENERGY][1]
-        for r in rates:
+        for r in RATES:
             share = lambda by, i: (scores[by][0][i] >= at[by][r]).mean()
             both = lambda i: pd.Series({'by energy': share(BY_ENERGY, i), 'by probability': share(BY_PROBABILITY, i)})
             t = bootstrap(lambda i: pd.concat([both(i), pd.Series({'gain': both(i).diff().iloc[1]})]), clusters)
             rows[name, f'{r} a Mb'] = text_of(t)
     return pd.DataFrame(rows).T.rename_axis(['precursors', 'calls'])
+
+
+# ---- the screen before folding alone
+
+
+@cache
+def in_both(name):
+    "Candidates of one file, those that overlap too, with log odds alone and among their neighbours."
+    d = pd.read_csv(KEPT / f'{name}.tsv.gz', sep='\t')
+    return d.assign(alone=log_odds(hairpins_of(d)), beside=log_odds(hairpins_of(d, 'local')))
+
+
+def log_odds(hairpins):
+    "Calibrated log odds of the weights for scanning."
+    c = network(OURS).card['calibration']
+    return c['slope'] * scores_of(hairpins, OURS) + c['intercept']
+
+
+def called(d, least, margin):
+    "Calls of a scan, without overlaps, with or without the screen."
+    d = d[(d.alone >= least) & (d.beside >= least - margin)].assign(score=d.alone)
+    return pd.concat([without_overlaps(x) for _, x in d.groupby('record')]) if len(d) else d
+
+
+def screen():
+    "At each rate: what is folded alone, and what is called and found with the screen and without."
+    shuffles = [in_both(f'{SHUFFLED}-{k:02}') for k in REPORTED if is_kept(SHUFFLED, k)]
+    shuffles = pd.concat(shuffles, ignore_index=True)
+    mb, rows = shuffles.record.nunique() * CHUNK / 1e6, {}
+    for rate in RATES:
+        p = network(OURS).probability(threshold(rate))
+        least, row = np.log(p / (1 - p)), {}
+        row['folded alone'] = f'{(shuffles.beside >= least - MARGIN).mean():.4f}'
+        for how, margin in (('with', MARGIN), ('without', np.inf)):
+            row[f'false calls a Mb, {how}'] = f'{len(called(shuffles, least, margin)) / mb:.1f}'
+            hits = lambda g: np.isfinite(best_of(planted(g), called(in_both(file_of(g)), least, margin)))
+            for name, groups in (('animals', ANIMALS), ('plants', (PLANTS,)), ('real flanks', (REAL,))):
+                row[f'{name}, {how}'] = f'{np.concatenate([hits(g) for g in groups]).mean():.3f}'
+        rows[f'{rate} a Mb'] = row
+    return pd.DataFrame(rows).T.rename_axis('calls')
 
 
 # ---- the chromosome itself
@@ -671,9 +755,9 @@ def annotated():
 
 
 @cache
-def chromosome(by=BY_ENERGY):
+def chromosome(method=OURS):
     "Calls in the chromosome, best first, with their place in it and the annotated precursor that they hold or face."
-    d = calls(NATURE, tuple(NATURAL), by)[0].sort_values(OURS, ascending=False).reset_index(drop=True)
+    d = calls(NATURE, tuple(NATURAL), method)[0].sort_values('score', ascending=False).reset_index(drop=True)
     d['start'], d['end'] = d.start + d.offset, d.end + d.offset
     d['holds'] = d['faces'] = ''
     for name, (strand, arms) in annotated().items():
@@ -685,9 +769,9 @@ def chromosome(by=BY_ENERGY):
     return d
 
 
-def false_of_chromosome():
+def false_of_chromosome(method=OURS):
     "Calls in the chromosome that do not lie on an annotated precursor, of either strand."
-    d = chromosome()
+    d = chromosome(method)
     return d[(d.holds == '') & (d.faces == '')]
 
 
@@ -699,7 +783,7 @@ def precursors():
         above = d[: rank + 1]
         real = above.holds[above.holds != ''].nunique()
         out[name] = {
-            'probability': round(float(model.probability(d[OURS][rank])), 5),
+            'probability': round(float(model.probability(d.score[rank])), 5),
             'rank': rank + 1,
             'false calls above it': (above.holds == '').sum(),
             '.. on the other strand of one': (above.faces != '').sum(),
@@ -722,8 +806,8 @@ def word_codes(text):
 @cache
 def words():
     "Words of the chromosome's both strands, and how often each stands there."
-    region = read_region()[0]
-    return np.unique(np.concatenate([word_codes(region), word_codes(reverse_complement(region))]), return_counts=True)
+    both = np.concatenate([word_codes(stretch()), word_codes(reverse_complement(stretch()))])
+    return np.unique(both, return_counts=True)
 
 
 def repeated_share(sequence):
@@ -764,27 +848,40 @@ KNOWN = 'ncrna'
 def false_calls():
     "What the false calls of the chromosome are, beside all its candidates, and found precursors."
     false, least = false_of_chromosome(), network(PLAIN).card['range']['dinucleotide_entropy'][0]
-    top = {f'calls, {r} a Mb': false[false[OURS] >= threshold(r)] for r in (10, TOP)}
+    top = {f'calls, {r} a Mb': false[false.score >= threshold(r)] for r in (10, TOP)}
     some = false.sample(min(len(false), 5000), random_state=0)
     shuffles = calls(SHUFFLED, REPORTED)[0]
-    sets = {'candidates': some, **top, f'shuffled, calls, {TOP} a Mb': shuffles[shuffles[OURS] >= threshold(TOP)]}
+    sets = {'candidates': some, **top, f'shuffled, calls, {TOP} a Mb': shuffles[shuffles.score >= threshold(TOP)]}
     out = {name: share_of(kinds(x), least) for name, x in sets.items()}
     return pd.DataFrame.from_dict(out, 'index').rename_axis('hairpins')
 
 
+def human_mature():
+    "Mature microRNAs of the human entries of miRBase: letters -> name."
+    d, out = read_mirbase(), {}
+    for arm in ('5p', '3p'):
+        rows = d[d.name.str.startswith('hsa-') & d[f'start_{arm}'].notna()]
+        places = zip(rows.sequence, rows[f'start_{arm}'].astype(int), rows[f'end_{arm}'].astype(int))
+        out |= dict(zip((s[a:b] for s, a, b in places), rows[f'mature_{arm}']))
+    return out
+
+
 def best_false():
-    "The best false calls of the chromosome, to be drawn."
+    "The best false calls of the chromosome, to be drawn; `holds`: a human microRNA, letter for letter."
     d, first, model = false_of_chromosome().head(DRAWN), read_region()[1], network(OURS)
     t, known = kinds(d), read_candidates((KNOWN,))
     kin = kin_between(list(d.sequence), list(known.sequence))
     relatives = {i: known.family[j] for i, j in kin.tolist()}
+    mature = human_mature()
+    held = [next((name for x, name in mature.items() if x in s), '') for s in d.sequence]
     place = [f'chr21:{f.start + first - 1}-{f.end + first - 1}{f.strand}' for f in d.itertuples()]
     return pd.DataFrame(
         dict(
-            probability=model.probability(d[OURS]).round(4),
+            probability=model.probability(d.score).round(4),
             gc=t.gc.round(2),
             repeated=t.repeated.round(2),
             kin=[relatives.get(i, '') for i in range(len(d))],
+            holds=held,
             mfe=d.mfe,
             sequence=d.sequence,
             structure=d.structure,
@@ -794,7 +891,7 @@ def best_false():
 
 def genome():
     "All tables of the page."
-    tables = [recall, rates, curve, overlaps, precursors, false_calls, best_false]
+    tables = [weights, recall, rates, curve, overlaps, screen, precursors, false_calls, best_false]
     for make in tables:
         write(f'genome_{make.__name__}', make())
 

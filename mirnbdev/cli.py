@@ -300,7 +300,8 @@ def files_of_model(
     folder: str | None,  # None: the shipped weights
 ) -> list[Path]:
     "List the files that a command reads from a folder with weights."
-    return [*Path(folder or str(files('mirnbdev') / 'weights')).glob('*.*')]
+    shipped = Path(str(files('mirnbdev') / 'weights'))
+    return [*Path(folder).glob('*.*')] if folder else [p for p in shipped.rglob('*.*') if p.is_file()]
 
 
 def files_of_data() -> list[Path]:
@@ -844,7 +845,8 @@ places but those of BED count from 1, both ends included, along the record as it
 
 A hairpin is a hit from a probability on that gives about 10 calls per Mb of shuffled chromosome, both strands
 together; --calls-per-mb or --min-probability asks for another. Each output says which was used. Of hairpins that
-overlap by more than half the most probable stays. The posterior is the probability of a precursor where a share
+overlap by more than half the most probable stays. The probability is that of weights made for scanning: those of
+detect, made for hairpins one by one, give other numbers. The posterior is the probability of a precursor where a share
 --prevalence of the hairpins are real.
 
 What is finished is kept beside the output, in OUTPUT.scan or in the folder's scan.state, until the scan ends. When
@@ -876,13 +878,13 @@ def scan_command(
     ending = check_output(output, _SCAN_ENDINGS, files_read, ['hits' + x for x in _SCAN_ENDINGS])
     if min_probability is not None and calls_per_mb is not None:
         raise typer.BadParameter('--min-probability or --calls-per-mb, not both')
-    from mirnbdev.cnn import Detector
+    from mirnbdev.cnn import SCANNER, Detector
     from mirnbdev.genome import prepared
 
     state = _state_of(output, ending)
     with _going_on(state):
         asked = min_probability, calls_per_mb, region, both_strands, state, prevalence
-        with prepared(source, Detector.load(model), None, *asked) as scan:
+        with prepared(source, Detector.load(model or SCANNER), None, *asked) as scan:
             problems = _scan_to(scan, source, output, ending, region, jobs, max_hits, dask)
         if state:
             shutil.rmtree(state)

@@ -22,6 +22,7 @@ from .hairpin import Hairpin, list_hairpins
 from mirnbdev.training import (
     HEAD,
     LEARNED,
+    WEIGHTS,
     Batches,
     Trained,
     check_unfinished,
@@ -39,9 +40,9 @@ if TYPE_CHECKING:
 
 # %% auto #0
 __all__ = ['KERNEL', 'DECIDING', 'BATCH', 'FACTOR_WEIGHT', 'FACTOR_LIMIT', 'EPOCHS', 'DETECTOR_LIMITS', 'FAILS', 'METRICS',
-           'OWN_LIMITS', 'images_to_tensor', 'Residual', 'DetectorConfig', 'HairpinCNN', 'deepmir_cnn', 'Detector',
-           'as_images', 'platt', 'adjust_to_prevalence', 'factor_range', 'factor_baseline', 'train_detector',
-           'train_on', 'card_table', 'verdict']
+           'OWN_LIMITS', 'SCANNER', 'images_to_tensor', 'Residual', 'DetectorConfig', 'HairpinCNN', 'deepmir_cnn',
+           'Detector', 'as_images', 'platt', 'adjust_to_prevalence', 'factor_range', 'factor_baseline',
+           'train_detector', 'train_on', 'card_table', 'verdict']
 
 # %% ../nbs/07_cnn.ipynb #5fe45373
 def images_to_tensor(
@@ -721,3 +722,6 @@ def verdict(
         f'It is {beside} the shipped detector {more}. {use}Where each rejects 99 % of your other hairpins, the shipped '
         f'one finds {theirs:.2f} of your precursors, and this one {ours:.2f}. {_SEEN}{too}'
     )
+
+# %% ../nbs/07_cnn.ipynb #7537e6f5
+SCANNER = WEIGHTS / 'scanner'  # folder of the weights for candidates of a scan

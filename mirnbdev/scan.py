@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SPAN', 'MIN_PAIRS', 'FLANK', 'PIECE', 'TASK', 'MARGIN', 'SCORED', 'RECORDS', 'local_structures', 'LocalStem', 'stems',
-           'best_stems', 'Found', 'keep_first', 'keep_lowest', 'Piece', 'overlapping', 'pieces', 'excise',
+           'best_stems', 'Found', 'keep_first', 'keep_lowest', 'Piece', 'overlapping', 'pieces', 'local_hairpins',
            'find_in_piece', 'find_many', 'find_hairpins', 'Scanned', 'scan_many', 'scan']
 
 # %% ../nbs/03_scan.ipynb #3c13956a
@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain, groupby, islice, tee
+from itertools import chain, compress, groupby, islice, tee
 from typing import NamedTuple
 
 import RNA
@@ -76,6 +76,7 @@ class LocalStem(NamedTuple):
     end: int  # First position after it
     pairs: int
     loop: int  # First position of the terminal loop
+    structure: str  # Dot-bracket, from start to end
 
 # %% ../nbs/03_scan.ipynb #27ae2512
 def stems(
@@ -87,7 +88,8 @@ def stems(
     for m in re.finditer(r'\([(.]*[).]*\)', structure):
         opens, closes = ([offset + m.start() + i for i, c in enumerate(m[0]) if c == bracket] for bracket in '()')
         n = min(len(opens), len(closes))
-        out.append(LocalStem(opens[-n], closes[n - 1] + 1, n, opens[-1] + 1))
+        start, end = opens[-n], closes[n - 1] + 1
+        out.append(LocalStem(start, end, n, opens[-1] + 1, structure[start - offset : end - offset]))
     return out
 
 # %% ../nbs/03_scan.ipynb #976ab8bb
@@ -202,15 +204,22 @@ def pieces(
                 yield Piece(r.name, strand, len(s), s[low:high], low, i, j)
 
 # %% ../nbs/03_scan.ipynb #f7fc3fbb
-def excise(
+def local_hairpins(
     p: Piece,
-    start: int,  # First position in `p.text`, counted from 0
-    end: int,  # First position behind the part
-) -> Found:
-    "Cut a part out of a piece and fold it."
-    h = fold(p.text[start:end], p.name)
-    a, b = p.offset + start, p.offset + end
-    return Found(h, a + 1, b, '+') if p.strand == '+' else Found(h, p.length - b + 1, p.length - a, '-')
+    span: int = SPAN,  # Longest distance of two paired nucleotides, nt
+    min_pairs: int = MIN_PAIRS,  # Fewest pairs of a stem
+    flank: int = FLANK,  # nt kept on either side of a stem
+) -> list[Found]:  # One a terminal loop, without energies; they may overlap
+    "Cut out the stems that start in the part that `p` answers for, as they fold among their neighbours."
+    out = []
+    for s in best_stems(local_structures(p.text, span), min_pairs):
+        if p.first <= p.offset + s.start < p.last:
+            start, end = max(0, s.start - flank), min(len(p.text), s.end + flank)
+            a, b = p.offset + start, p.offset + end
+            place = (a + 1, b, '+') if p.strand == '+' else (p.length - b + 1, p.length - a, '-')
+            structure = '.' * (s.start - start) + s.structure + '.' * (end - s.end)
+            out.append(Found(Hairpin(p.name, p.text[start:end], structure), *place))
+    return out
 
 # %% ../nbs/03_scan.ipynb #7921d89e
 def find_in_piece(
@@ -218,14 +227,13 @@ def find_in_piece(
     span: int = SPAN,  # Longest distance of two paired nucleotides, nt
     min_pairs: int = MIN_PAIRS,  # Fewest pairs of a stem
     flank: int = FLANK,  # nt kept on either side of a stem
+    screen: Callable | None = None,  # Says of a list of `local_hairpins` which to fold alone; None: all
 ) -> list[Found]:  # One a terminal loop; they may overlap
     "Find the hairpins that start in the part that `p` answers for."
-    found = best_stems(local_structures(p.text, span), min_pairs)
-    found = [
-        excise(p, max(0, s.start - flank), min(len(p.text), s.end + flank))
-        for s in found
-        if p.first <= p.offset + s.start < p.last
-    ]
+    found = local_hairpins(p, span, min_pairs, flank)
+    if screen and found:
+        found = list(compress(found, screen([f.hairpin for f in found])))
+    found = [f._replace(hairpin=fold(f.hairpin.sequence, p.name)) for f in found]
     return [f for f in found if axis(f.hairpin.structure).count('(') >= min_pairs]
 
 # %% ../nbs/03_scan.ipynb #44d39c2c
