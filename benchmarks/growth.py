@@ -38,7 +38,7 @@ NT = 80  # of a made record
 MOST = 200  # s of CPU that the next size may take
 MADE = (10_000, 100_000, 1_000_000)  # nt of made sequence that are scanned
 LENGTHS = (1_005_000, 10_005_000, 100_005_000)  # nt whose scan's memory is measured; the last piece has 5 kb
-PARALLEL, SCANNED = 2000, 20_000  # records, and nt a record of two, that one and two processes work on
+PARALLEL, SCANNED = 10_000, 100_000  # records, and nt a record of two, that one and two processes work on
 PART = slice(1_230_000, 1_250_000)  # of the region of chromosome 21
 RECORDS = {
     'encode': 'encode {n}.fa -o {n}.npz -j {jobs}',
