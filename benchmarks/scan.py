@@ -438,10 +438,10 @@ def best(group, method=OURS, by=BY_PROBABILITY):
 
 SCAN_EPOCHS, KEPT_RECORDS = 5, 4  # Epochs at most; of the detector's training set one record of so many
 TRAINED_ON_CANDIDATES = (
-    'the shipped detector, further trained on candidates of a scan, alone and among their neighbours: precursors of '
-    'the training clusters planted into shuffled sequence, or with their own neighbours (Bell and Hendrix 2021); what '
-    'lies beside them; coding sequence and other RNA in shuffled sequence; hairpins of human chromosome 21, as it is '
-    'and shuffled; and every fourth record of the training set of the detector'
+    'candidates of a scan, alone and among their neighbours: precursors of the training clusters planted into shuffled '
+    'sequence, or with their own neighbours (Bell and Hendrix 2021); what lies beside them; coding sequence and other '
+    'RNA in shuffled sequence; hairpins of human chromosome 21, as it is and shuffled; and every fourth record of the '
+    'training set of the detector'
 )
 SCANNER_LIMITS = (
     'For candidates of a scan, whose ends are not those of a precursor; hairpins one by one are for the detector. '
@@ -527,6 +527,27 @@ def weights():
         )
         rows[name, f'{rate} a Mb'] = dict(n=len(after), **text_of(bootstrap(share, clusters)))
     return pd.DataFrame(rows).T.rename_axis(['precursors', 'calls'])
+
+
+SHARES = (0.01, 0.1)  # Of windows without a precursor that are called
+
+
+def windows():
+    "Windows of 200 nt around validation records: share of precursors whose best hairpin is called, by both weights."
+    from detector import best_scores, window
+    from detector import candidates as hairpins_in
+
+    d = detection_records('validation').query("source != 'shuffle'").reset_index(drop=True)
+    inside, real, rows = hairpins_in([window(s, i) for i, s in enumerate(d.sequence)], True), d.label == 1, {}
+    groups = {**GROUPS, 'all precursors': tuple(d.group[real].unique())}
+    score = {m: best_scores([network(m)], inside)[0] for m in NETWORKS}
+    for share, (name, of) in product(SHARES, groups.items()):
+        keep = (real & d.group.isin(of)).to_numpy()
+        found = {m: p[keep] > np.quantile(p[~real], 1 - share) for m, p in score.items()}
+        if keep.any():
+            shares = lambda i: pd.Series({m: x[i].mean() for m, x in found.items()})
+            rows[name, share] = dict(n=keep.sum(), **text_of(bootstrap(shares, d.cluster[keep].to_numpy())))
+    return pd.DataFrame(rows).T.rename_axis(['precursors', 'false calls'])
 
 
 def train():
@@ -891,7 +912,7 @@ def best_false():
 
 def genome():
     "All tables of the page."
-    tables = [weights, recall, rates, curve, overlaps, screen, precursors, false_calls, best_false]
+    tables = [weights, windows, recall, rates, curve, overlaps, screen, precursors, false_calls, best_false]
     for make in tables:
         write(f'genome_{make.__name__}', make())
 
