@@ -529,7 +529,7 @@ def weights():
     return pd.DataFrame(rows).T.rename_axis(['precursors', 'calls'])
 
 
-SHARES = (0.01, 0.1)  # Of windows without a precursor that are called
+SHARES = {'1 in 100': 0.01, '1 in 10': 0.1}  # Of windows without a precursor that are called
 
 
 def windows():
@@ -541,12 +541,12 @@ def windows():
     inside, real, rows = hairpins_in([window(s, i) for i, s in enumerate(d.sequence)], True), d.label == 1, {}
     groups = {**GROUPS, 'all precursors': tuple(d.group[real].unique())}
     score = {m: best_scores([network(m)], inside)[0] for m in NETWORKS}
-    for share, (name, of) in product(SHARES, groups.items()):
+    for (words, share), (name, of) in product(SHARES.items(), groups.items()):
         keep = (real & d.group.isin(of)).to_numpy()
         found = {m: p[keep] > np.quantile(p[~real], 1 - share) for m, p in score.items()}
         if keep.any():
             shares = lambda i: pd.Series({m: x[i].mean() for m, x in found.items()})
-            rows[name, share] = dict(n=keep.sum(), **text_of(bootstrap(shares, d.cluster[keep].to_numpy())))
+            rows[name, words] = dict(n=keep.sum(), **text_of(bootstrap(shares, d.cluster[keep].to_numpy())))
     return pd.DataFrame(rows).T.rename_axis(['precursors', 'false calls'])
 
 
