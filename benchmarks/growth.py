@@ -3,9 +3,9 @@
 usage: python benchmarks/growth.py records|scan|memory|processes|parts
 
 records: `mirnbdev encode`, `detect`, `explain` and `simulate` for more and more records, until the next run would
-take over half a minute. scan: `mirnbdev scan` of made sequence. memory: of a scan of 1, 10 and 100 Mb, of which one
-piece is folded and the others are marked as finished before, for folding 100 Mb takes a day. processes: the same work
-by one process and by two; run it on a machine that does nothing else. parts: where a scan's time goes, on 20 kb of
+take over 200 s. scan: `mirnbdev scan` of made sequence. memory: of a scan of 1, 10 and 100 Mb, of which one piece is
+folded and the others are marked as finished before, for folding 100 Mb takes eight hours. processes: the same work by
+one process and by two; run it on a machine that does nothing else. parts: where a scan's time goes, on 20 kb of
 chromosome 21 (needs MIRNBDEV_DATA).
 
 Each run is a process of its own. CPU seconds are its user and system time, peak memory is its largest resident set.
