@@ -76,13 +76,12 @@ def made_sequence(n, path):
 
 def series(command, sizes, make, folder):
     "Runs of a command, size after size, while the next would not take too long."
-    out, ratio = {}, None
+    out = {}
     for before, n in zip((None, *sizes), sizes):
-        if ratio and out[before]['CPU'] * n / before > MOST:
+        if len(out) > 1 and out[before]['CPU'] * n / before > MOST:
             break
         make(n, folder / f'{n}.fa')
         out[n] = run(command.format(n=n, jobs=1), folder)
-        ratio = before
     return out
 
 

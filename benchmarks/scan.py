@@ -136,10 +136,8 @@ TEACHING = range(2 * len(CHOSEN))  # Chunks to train on: those for the threshold
 NATURAL = [12, 13, *chain(*zip(range(14, 25), range(11, 0, -1)))]  # As they are; the first two hold three precursors
 SHUFFLED, TAUGHT, NATURE, PLANTED = 'shuffled', 'taught', 'chromosome', 'planted'
 LEARNED, CHECKED = 'planted-train', 'planted-validation'  # Planted precursors of the other two sides
-OF, TAUGHT_BLOCKS = (
-    6,
-    (0, 1, 2),
-)  # Of so many blocks the first gave the detector negatives; these the weights for scanning
+OF = 6  # Of so many blocks of the chromosome the first gave the detector negatives; see benchmarks/splits.py ..
+TAUGHT_BLOCKS = (0, 1, 2)  # .. and these the weights for scanning
 
 
 @lru_cache(2)
@@ -168,10 +166,7 @@ def all_candidates(record, both_strands=True):
 
 def local_and_alone(piece):
     "The hairpins of a piece, each as it folds among its neighbours and alone."
-    found = scan.local_hairpins(piece)
-    whole = lambda h: axis(h.structure).count('(') >= scan.MIN_PAIRS
-    pairs = ((f, f._replace(hairpin=scan.fold(f.hairpin.sequence, piece.name))) for f in found)
-    return [(f, alone) for f, alone in pairs if whole(alone.hairpin)]
+    return [(f, alone) for f in scan.local_hairpins(piece) if (alone := scan.fold_alone(f))]
 
 
 def as_table(pairs):
@@ -181,9 +176,19 @@ def as_table(pairs):
     return pd.DataFrame(rows, columns=['record', 'start', 'end', 'strand', 'sequence', 'structure', 'mfe', 'local'])
 
 
+def path_of(name):
+    "Where a table of candidates is kept."
+    return KEPT / f'{name}.tsv.gz'
+
+
+def kept(name):
+    "Read a table of candidates."
+    return pd.read_csv(path_of(name), sep='\t')
+
+
 def keep(name, make):
     "Write the table of candidates that `make` gives, unless it is there."
-    path = KEPT / f'{name}.tsv.gz'
+    path = path_of(name)
     if not path.exists():
         KEPT.mkdir(parents=True, exist_ok=True)
         start = time.process_time()
@@ -381,20 +386,25 @@ def without_overlaps(d, by=BY_PROBABILITY):
 @cache
 def scored(name, method=OURS, by=BY_PROBABILITY):
     "Candidates of one file with their scores, without overlaps."
-    d = pd.read_csv(KEPT / f'{name}.tsv.gz', sep='\t')
+    d = kept(name)
     d['score'] = scores_of(hairpins_of(d), method)
     return pd.concat(without_overlaps(x, by) for _, x in d.groupby('record', sort=False))
 
 
 def is_kept(kind, k):
     "Was this chunk folded?"
-    return (KEPT / f'{kind}-{k:02}.tsv.gz').exists()
+    return path_of(f'{kind}-{k:02}').exists()
 
 
 def blocks_of(kind, k):
     "Blocks of a chunk, by number; of the chromosome those from which no negatives were taken."
     first = k * CHUNK // BLOCK
     return [b for b in range(first, first + CHUNK // BLOCK) if kind == SHUFFLED or b % OF not in TAUGHT_BLOCKS]
+
+
+def megabases(kind, chunks):
+    "How many Mb these chunks are, as far as they are kept."
+    return sum(len(blocks_of(kind, k)) for k in chunks if is_kept(kind, k)) * BLOCK / 1e6
 
 
 @cache
@@ -458,7 +468,7 @@ def beside(f, p):
 def labelled(group, kind):
     "Candidates of planted precursors with a label: 1, they hold the mature microRNAs; 0, they lie beside them."
     places = {p.accession: p for p in planted(group, kind)}
-    d = pd.read_csv(KEPT / f'{file_of(group, kind)}.tsv.gz', sep='\t')
+    d = kept(file_of(group, kind))
     rows = [(f, places[f.record]) for f in d.itertuples()]
     d['label'] = [1 if holds(f, p.arms) else 0 if beside(f, p) else -1 for f, p in rows]
     return d[d.label >= 0]
@@ -479,16 +489,15 @@ def off_limits():
 
 def natural_negatives():
     "Candidates of the chromosome in blocks that the tables leave out."
-    kept = [pd.read_csv(KEPT / f'{NATURE}-{k:02}.tsv.gz', sep='\t').assign(k=k) for k in NATURAL if is_kept(NATURE, k)]
-    d, before = pd.concat(kept), off_limits()
+    d, before = pd.concat(negatives(f'{NATURE}-{k:02}').assign(k=k) for k in NATURAL), off_limits()
     start, end = d.start + d.k * CHUNK, d.end + d.k * CHUNK
     free = before[end] == before[start - 1]
-    return d[((start - 1) // BLOCK % OF).isin(TAUGHT_BLOCKS) & free].assign(label=0)
+    return d[((start - 1) // BLOCK % OF).isin(TAUGHT_BLOCKS) & free]
 
 
 def negatives(name):
     "Candidates of a file, none of them a precursor."
-    return pd.read_csv(KEPT / f'{name}.tsv.gz', sep='\t').assign(label=0)
+    return kept(name).assign(label=0)
 
 
 def as_set(*tables, structures=('structure',)):
@@ -581,8 +590,7 @@ def tail_score_at(scores, mb, rate):
 
 def shuffled_scores(chunks, method=OURS, by=BY_PROBABILITY):
     "Scores of the candidates of shuffled chunks, and how many Mb these are."
-    d, blocks = calls(SHUFFLED, chunks, method, by)
-    return d.score.to_numpy(), len(blocks) * BLOCK / 1e6
+    return calls(SHUFFLED, chunks, method, by)[0].score.to_numpy(), megabases(SHUFFLED, chunks)
 
 
 def threshold(rate, method=OURS, by=BY_PROBABILITY):
@@ -595,7 +603,7 @@ def thresholds():
     "Write the thresholds into the card of the weights for scanning, and nothing else."
     path, model = SCANNER / 'detector.json', network(OURS)
     probability = lambda rate: round(float(model.probability(threshold(rate))), 6)
-    _, mb = shuffled_scores(CHOSEN)
+    mb = megabases(SHUFFLED, CHOSEN)
     entry = dict(
         thresholds={str(rate): probability(rate) for rate in RATES},
         curve=[[rate, probability(rate)] for rate in CURVE],
@@ -678,7 +686,7 @@ def rates():
     for (m, name), t in at.items():
         p = network(m).probability(t) if m in NETWORKS else t
         out[m, name] = dict(probability=round(float(p), 4)) | {k: rate_of(*x, m, t) for k, x in SETS.items()}
-    sizes = {k: f'{len(calls(*x)[1]) * BLOCK / 1e6:.2f}' for k, x in SETS.items()}
+    sizes = {k: f'{megabases(*x):.2f}' for k, x in SETS.items()}
     out['', 'Mb'] = dict(probability='') | sizes
     return pd.DataFrame(out).T.rename_axis(['method', 'threshold'])
 
@@ -687,7 +695,7 @@ def false_scores(kind, method):
     "Scores of all false calls, of shuffled sequence or of the chromosome as it is, and how many Mb these are."
     if kind == SHUFFLED:
         return shuffled_scores((*CHOSEN, *REPORTED), method)
-    return false_of_chromosome(method).score.to_numpy(), len(calls(NATURE, tuple(NATURAL), method)[1]) * BLOCK / 1e6
+    return false_of_chromosome(method).score.to_numpy(), megabases(NATURE, NATURAL)
 
 
 def curve():
@@ -724,14 +732,15 @@ def overlaps():
 @cache
 def in_both(name):
     "Candidates of one file, those that overlap too, with log odds alone and among their neighbours."
-    d = pd.read_csv(KEPT / f'{name}.tsv.gz', sep='\t')
-    return d.assign(alone=log_odds(hairpins_of(d)), beside=log_odds(hairpins_of(d, 'local')))
+    d = kept(name)
+    odds = lambda structure: log_odds(scores_of(hairpins_of(d, structure), OURS))
+    return d.assign(alone=odds('structure'), beside=odds('local'))
 
 
-def log_odds(hairpins):
+def log_odds(logits):
     "Calibrated log odds of the weights for scanning."
     c = network(OURS).card['calibration']
-    return c['slope'] * scores_of(hairpins, OURS) + c['intercept']
+    return c['slope'] * logits + c['intercept']
 
 
 def called(d, least, margin):
@@ -746,8 +755,7 @@ def screen():
     shuffles = pd.concat(shuffles, ignore_index=True)
     mb, rows = shuffles.record.nunique() * CHUNK / 1e6, {}
     for rate in RATES:
-        p = network(OURS).probability(threshold(rate))
-        least, row = np.log(p / (1 - p)), {}
+        least, row = log_odds(threshold(rate)), {}
         row['folded alone'] = f'{(shuffles.beside >= least - MARGIN).mean():.4f}'
         for how, margin in (('with', MARGIN), ('without', np.inf)):
             row[f'false calls a Mb, {how}'] = f'{len(called(shuffles, least, margin)) / mb:.1f}'
@@ -798,7 +806,7 @@ def false_of_chromosome(method=OURS):
 
 def precursors():
     "The annotated precursors of the chromosome: probability, rank, and calls per Mb down to it."
-    d, mb, model, out = chromosome(), len(calls(NATURE, tuple(NATURAL))[1]) * BLOCK / 1e6, network(OURS), {}
+    d, mb, model, out = chromosome(), megabases(NATURE, NATURAL), network(OURS), {}
     for name in annotated():
         rank = d.index[d.holds == name].min()
         above = d[: rank + 1]

@@ -261,7 +261,8 @@ def _probabilities(packed, hairpins):
     "Score hairpins by the detector."
     full = hairpins + hairpins[-1:] * (-len(hairpins) % AT_ONCE)
     with _one_thread():
-        p = [_models(packed)[0].predict_proba(c, 'cpu')[:, 1] for c in chunks(full, AT_ONCE)]
+        detector, _ = _models(packed)
+        p = [detector.predict_proba(c, 'cpu')[:, 1] for c in chunks(full, AT_ONCE)]
     return np.concatenate([np.zeros(0), *p])[: len(hairpins)]
 
 # %% ../nbs/20_genome.ipynb #07c497ab
@@ -283,7 +284,7 @@ def scan_piece(
     found = find_in_piece(piece, SPAN, MIN_PAIRS, FLANK, _screen(packed, floor))
     p = _probabilities(packed, [f.hairpin for f in found]).tolist()
     with _one_thread():
-        processing = _models(packed)[1]
+        _, processing = _models(packed)
         kept = [(f, x) for f, x in zip(found, p) if x >= floor]
         hairpins = [f.hairpin for f, _ in kept]
         cut = processing.answers(hairpins, 'cpu') if processing and kept else [None] * len(kept)

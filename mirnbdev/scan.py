@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SPAN', 'MIN_PAIRS', 'FLANK', 'PIECE', 'TASK', 'MARGIN', 'SCORED', 'RECORDS', 'local_structures', 'LocalStem', 'stems',
            'best_stems', 'Found', 'keep_first', 'keep_lowest', 'Piece', 'overlapping', 'pieces', 'local_hairpins',
-           'find_in_piece', 'find_many', 'find_hairpins', 'Scanned', 'scan_many', 'scan']
+           'fold_alone', 'find_in_piece', 'find_many', 'find_hairpins', 'Scanned', 'scan_many', 'scan']
 
 # %% ../nbs/03_scan.ipynb #3c13956a
 import re
@@ -221,6 +221,15 @@ def local_hairpins(
             out.append(Found(Hairpin(p.name, p.text[start:end], structure), *place))
     return out
 
+# %% ../nbs/03_scan.ipynb #cc50ab93
+def fold_alone(
+    f: Found,  # As from `local_hairpins`
+    min_pairs: int = MIN_PAIRS,  # Fewest pairs around the terminal loop
+) -> Found | None:  # None: it falls apart
+    "Fold a hairpin without its neighbours."
+    h = fold(f.hairpin.sequence, f.hairpin.name)
+    return f._replace(hairpin=h) if axis(h.structure).count('(') >= min_pairs else None
+
 # %% ../nbs/03_scan.ipynb #7921d89e
 def find_in_piece(
     p: Piece,
@@ -233,8 +242,7 @@ def find_in_piece(
     found = local_hairpins(p, span, min_pairs, flank)
     if screen and found:
         found = list(compress(found, screen([f.hairpin for f in found])))
-    found = [f._replace(hairpin=fold(f.hairpin.sequence, p.name)) for f in found]
-    return [f for f in found if axis(f.hairpin.structure).count('(') >= min_pairs]
+    return [alone for f in found if (alone := fold_alone(f, min_pairs))]
 
 # %% ../nbs/03_scan.ipynb #44d39c2c
 def _numbered(records, span, both_strands):
